@@ -1,0 +1,1 @@
+"""The podsysctl program, one file per command."""

@@ -1,0 +1,1 @@
+"""Any Kubernetes API from the outside: requests, informers, work queues and events."""

@@ -1,0 +1,1 @@
+"""Reconcilers that act only through the API."""

@@ -1,0 +1,1 @@
+"""The only system calls: /proc/sys, kernel namespaces and the probe."""

@@ -1,0 +1,1 @@
+"""The node agent: gates, sandboxes, containers, probes, volumes and status."""

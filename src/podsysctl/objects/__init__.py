@@ -1,0 +1,1 @@
+"""Kubernetes objects, pure: schemas, decoding, validation, patches and selectors."""

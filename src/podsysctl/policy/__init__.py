@@ -1,0 +1,1 @@
+"""What each gate says of a pod, as pure functions."""

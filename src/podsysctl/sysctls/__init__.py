@@ -1,0 +1,1 @@
+"""The field itself, pure: names, values and the catalogue of kernel parameters."""
