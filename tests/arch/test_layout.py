@@ -1,0 +1,106 @@
+"""What a machine can check of how the source is laid out."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+SOURCE = TOP / "src" / "podsysctl"
+GENERATED = {SOURCE / "runtime" / "cri_pb2.py"}
+MODULE_LINES = 600
+FUNCTION_LINES = 70
+MODULES = sorted(path for path in SOURCE.rglob("*.py") if path not in GENERATED)
+VAGUE = {"utils", "util", "common", "helpers", "helper", "misc"}
+
+
+def module_ids(path: Path) -> str:
+    """A short name for a parametrised case."""
+    return str(path.relative_to(SOURCE))
+
+
+def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function of a module, nested ones too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_architecture_question_table_names_existing_files() -> None:
+    """Each row of the question-to-file table points at something that is there."""
+    rows = re.findall(r"^\| .*\? \| (.*) \|$", (TOP / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+    assert len(rows) >= 15
+    for row in rows:
+        for name in re.findall(r"`([^`]+)`", row):
+            assert (TOP / name).exists(), f"{name} is named in ARCHITECTURE.md and is not there"
+
+
+def test_sysctl_forbidden_is_defined_in_one_place() -> None:
+    """The reason SysctlForbidden is decided in node/gates/sysctl.py and nowhere else."""
+    definition = re.compile(r"=\s*[\"']SysctlForbidden[\"']")
+    found = [module_ids(p) for p in MODULES if definition.search(p.read_text())]
+    assert found == ["node/gates/sysctl.py"]
+
+
+def test_proc_sys_is_written_in_one_place() -> None:
+    """Only kernel/procsys.py opens files below /proc/sys for writing."""
+    writing = re.compile(r"os\.open\([^)]*O_(WRONLY|RDWR)[^)]*\)|open\([^)]*[\"'](w|r\+|a)b?[\"']\)|write_text|write_bytes")
+    found = []
+    for path in MODULES:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if "/proc/sys" in line and writing.search(line):
+                found.append(f"{module_ids(path)}:{number}")
+    assert [f for f in found if not f.startswith("kernel/procsys.py")] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_ids)
+def test_module_is_short_and_documented(path: Path) -> None:
+    """A module has a docstring, at most 600 lines, and no function longer than 70."""
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "no module docstring"
+    assert len(text.splitlines()) <= MODULE_LINES
+    long = [
+        f"{f.name} ({f.end_lineno - f.lineno + 1})"
+        for f in functions(tree)
+        if f.end_lineno is not None and f.end_lineno - f.lineno + 1 > FUNCTION_LINES
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_ids)
+def test_module_name_says_what_it_decides(path: Path) -> None:
+    """No module or package is called utils, common, helpers or misc."""
+    assert not VAGUE & set(path.relative_to(SOURCE).with_suffix("").parts)
+
+
+def test_public_functions_have_docstrings() -> None:
+    """Every public function and class of the source has a docstring."""
+    missing = []
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if (
+                isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                and not node.name.startswith("_")
+                and not ast.get_docstring(node)
+            ):
+                missing.append(f"{module_ids(path)}:{node.name}")
+    assert missing == []
+
+
+def test_tracked_files_hold_no_address_of_a_registry_or_machine() -> None:
+    """Lock files hold no index address; no tracked file holds a path of a developer's machine."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=TOP, capture_output=True, text=True, check=False
+    ).stdout.split("\0")
+    if tracked == [""]:
+        pytest.skip("not a git checkout: the tracked files are unknown")
+    for name in filter(None, tracked):
+        path = TOP / name
+        if "requirements" in path.name and path.exists():
+            assert not re.search(r"https?://|--(extra-)?index-url", path.read_text()), name

@@ -1,0 +1,174 @@
+"""A real one-machine cluster for the end-to-end tests, and a record of what the host looked like before it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_TIMEOUT_S = 60
+COMMAND_TIMEOUT_S = 90
+PODSYSCTL = [sys.executable, "-m", "podsysctl.cli.main"]
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
+    """Poll a condition until it is true; fail with what was waited for. Returns the true value."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s} s: {what}")
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class HostState:
+    """What must be the same before and after a cluster lived on this host."""
+
+    links: tuple[str, ...]
+    mounts: tuple[str, ...]
+    namespaces: tuple[str, ...]
+    rules: tuple[str, ...]
+    sysctls: tuple[tuple[str, str], ...]
+
+
+WATCHED_SYSCTLS = (
+    "kernel/shm_rmid_forced", "kernel/msgmax", "net/core/somaxconn", "net/ipv4/ip_local_port_range",
+    "net/ipv4/tcp_syncookies", "net/ipv4/ping_group_range", "net/ipv4/ip_forward", "vm/swappiness",
+)  # fmt: skip
+
+
+def host_state() -> HostState:
+    """Links, mounts, kernel namespaces, firewall rules and values of this host now."""
+    links = tuple(sorted(os.listdir("/sys/class/net")))
+    mounts = tuple(sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()))
+    listing = subprocess.run(["lsns", "-rno", "NS,TYPE"], capture_output=True, text=True, check=True).stdout
+    rules = tuple(
+        line
+        for tool in ("iptables-save", "ip6tables-save")
+        if shutil.which(tool)
+        for line in subprocess.run([tool], capture_output=True, text=True, check=False).stdout.splitlines()
+        if not line.startswith(("#", ":", "*", "COMMIT"))
+    )
+    values = tuple((name, Path("/proc/sys", name).read_text()) for name in WATCHED_SYSCTLS)
+    return HostState(links, mounts, tuple(sorted(listing.splitlines())), rules, values)
+
+
+class Cluster:
+    """`podsysctl up` in a folder of its own, and the commands a user would type against it."""
+
+    def __init__(self, *up_arguments: str) -> None:
+        self.up_arguments = up_arguments
+        self.data_dir = Path(tempfile.mkdtemp(prefix="ps-", dir="/tmp"))
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = self.data_dir / "up.log"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.data_dir / "kubeconfig"
+
+    def environment(self) -> dict[str, str]:
+        """The environment of every client: only what it needs, and our kubeconfig."""
+        home = self.data_dir / "home"
+        home.mkdir(exist_ok=True)
+        return {"PATH": os.environ["PATH"], "HOME": str(home), "KUBECONFIG": str(self.kubeconfig), "TERM": "dumb"}
+
+    def start(self) -> None:
+        """Start in the foreground of a child process and wait until every node is Ready."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*PODSYSCTL, "up", "--foreground", "--data-dir", str(self.data_dir), "--port", str(self.port),
+                 *self.up_arguments],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        wait_until(self._ready, START_TIMEOUT_S, f"the cluster to be ready; its log: {self.tail()}")
+
+    def tail(self) -> str:
+        """The last lines of the program's log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else ""
+
+    def _ready(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"`podsysctl up` ended with {self.process.returncode}: {self.tail()}")
+        done = self.podsysctl("status", "--data-dir", str(self.data_dir), "-o", "json", check=False)
+        if done.returncode != 0:
+            return False
+        nodes = json.loads(done.stdout)["nodes"]
+        return bool(nodes) and all(node["ready"] for node in nodes)
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=10)
+
+    def destroy(self) -> None:
+        """What a user does at the end: `podsysctl down --wipe`."""
+        done = self.podsysctl("down", "--wipe", "--data-dir", str(self.data_dir), check=False)
+        if self.process is not None:
+            try:
+                self.process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError(f"`podsysctl up` outlived `down`: {self.tail()}") from None
+        tail = self.tail()
+        shutil.rmtree(self.data_dir, ignore_errors=True)
+        assert done.returncode == 0, f"{done.stderr}\n{tail}"
+
+    def run(self, command: list[str], *, input_text: str | None = None, check: bool = True,
+            timeout_s: float = COMMAND_TIMEOUT_S) -> subprocess.CompletedProcess[str]:  # fmt: skip
+        """Run one client command against the cluster."""
+        done = subprocess.run(
+            command, input=input_text, capture_output=True, text=True, timeout=timeout_s, check=False,
+            env=self.environment(),
+        )  # fmt: skip
+        if check and done.returncode != 0:
+            raise AssertionError(f"{' '.join(command)} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def kubectl(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run the real kubectl."""
+        return self.run(["kubectl", *arguments], **options)
+
+    def podsysctl(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run our own program."""
+        return self.run([*PODSYSCTL, *arguments], **options)
+
+    def get(self, *arguments: str) -> Any:
+        """An object or list as JSON, through kubectl."""
+        return json.loads(self.kubectl("get", *arguments, "-o", "json").stdout)
+
+    def pod_status(self, name: str, namespace: str = "default") -> dict[str, Any]:
+        """The status of one pod."""
+        status: dict[str, Any] = self.get("pod", name, "-n", namespace).get("status", {})
+        return status
+
+    def wait_phase(self, name: str, phase: str, timeout_s: float = 30, namespace: str = "default") -> dict[str, Any]:
+        """Wait for a pod's phase; returns its status."""
+        return wait_until(  # type: ignore[no-any-return]
+            lambda: (s := self.pod_status(name, namespace)).get("phase") == phase and s, timeout_s,
+            f"pod {name} to be {phase}",
+        )  # fmt: skip
