@@ -49,3 +49,69 @@ STREAM_IDLE_TIMEOUT_S = 4 * 3600
 
 LOG_LINE_BYTES = 16 * 1024
 """Longest piece of one log line as runtimes write it."""
+
+STORE_BATCH_ENTRIES = 512
+"""Writes that share one transaction: bounds what one failing fsync takes with it."""
+
+STORE_COMPACT_ROWS = 5000
+"""Rows one compaction step removes, so that writes wait milliseconds for it and not seconds."""
+
+STORE_HISTORY_PAGE = 1000
+"""Revisions read from disk at once for a watch that resumes."""
+
+STORE_HISTORY_S = 300
+"""Age at which history is compacted, upstream's default; watches may resume this far back at least."""
+
+LIST_CHUNK_ITEMS = 200
+"""Objects encoded or matched between two turns of the event loop."""
+
+WATCH_BOOKMARK_S = 60
+"""Interval of bookmarks, upstream's default."""
+
+WARNING_TOTAL_RUNES = 4096
+"""Total length of Warning headers; past it each is cut to WARNING_RUNES (upstream's warning recorder)."""
+
+WARNING_RUNES = 256
+"""Length of one Warning when they are too long together."""
+
+PATCH_OPERATIONS = 10_000
+"""Operations of one JSON patch, upstream's maxJSONPatchOperations."""
+
+PATCH_RETRIES = 5
+"""Times a patch is applied again after somebody else changed the object, upstream's MaxRetryWhenPatchConflicts."""
+
+CONNECTIONS = 4096
+"""Open client connections; more are refused by the listener's backlog."""
+
+WATCHES = 8192
+"""Open watches, over all clients."""
+
+CLIENT_CONNECTIONS = 256
+"""Connections one client keeps to its server: every watch and stream holds one, requests share the rest."""
+
+CLIENT_KEEPALIVE_S = 30
+"""Idle time after which a client closes a connection, below the 75 s and more of servers."""
+
+CLIENT_ATTEMPTS = 10
+"""Most tries of one request that the server asks to repeat, client-go's number."""
+
+CLIENT_RETRY_AFTER_S = 30
+"""Longest Retry-After that is obeyed in full; a server that wants more is asked again earlier."""
+
+CONNECT_TIMEOUT_S = 15
+"""Bound on reaching a server, TLS included; half of client-go's 30 s, since a person waits."""
+
+STREAM_HEARTBEAT_S = 30
+"""Seconds between pings of a WebSocket; half of what upstream's peers tolerate without one."""
+
+STREAM_MESSAGE_BYTES = 4 * 1024 * 1024
+"""Largest WebSocket message; upstream's senders stay at 32 KiB."""
+
+WATCH_EVENT_BYTES = 16 * 1024 * 1024
+"""Longest line of a watch stream: the largest stored object, with room for its managedFields."""
+
+WORK_QUEUE_KEYS = 100_000
+"""Keys waiting in one work queue; each object is there at most once, so more is a leak."""
+
+RECORDER_QUEUE_EVENTS = 1000
+"""Events waiting to be written; upstream's broadcaster drops beyond the same number."""
