@@ -1,0 +1,250 @@
+"""How a parameter's name is understood, and how each consumer wants it spelled.
+
+A name has two spellings. In the dotted one the parts are separated by dots and a dot inside a part (the
+interface `eth0.100`) is written as a slash; in the slashed one it is the other way round. Which of the two a
+text uses is told by its first separator, the rule of Kubernetes (component-helpers/node/util/sysctl), of
+sysctl.d(5) and of sysctl(8). The first step of every path: whatever becomes a `SysctlName` cannot leave
+/proc/sys. Values are `value.py`'s business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from podsysctl.base import limits
+from podsysctl.base.errors import NameSyntaxError
+
+INTERFACE_TOKEN: Final = "IFNAME"
+"""What the tuning CNI plugin and this program's catalogue write where an interface name stands."""
+
+PROC_SYS: Final = "/proc/sys/"
+
+_INTERFACE_DIRECTORIES: Final = frozenset(
+    {
+        ("net", "ipv4", "conf"),
+        ("net", "ipv4", "neigh"),
+        ("net", "ipv6", "conf"),
+        ("net", "ipv6", "neigh"),
+        ("net", "mpls", "conf"),
+    }
+)
+_NOT_INTERFACES: Final = frozenset({"all", "default"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SysctlName:
+    """One parameter, as the parts of its path below /proc/sys.
+
+    Build it with `parse_name`; the constructor checks nothing.
+    """
+
+    segments: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.dotted
+
+    @property
+    def dotted(self) -> str:
+        """The canonical spelling, `net.ipv4.conf.eth0/100.rp_filter`."""
+        return ".".join([segment.replace(".", "/") for segment in self.segments])
+
+    @property
+    def slashed(self) -> str:
+        """The other spelling, `net/ipv4/conf/eth0.100/rp_filter`."""
+        return "/".join(self.segments)
+
+    @property
+    def path(self) -> str:
+        """The file below /proc/sys, relative; what the kernel calls it."""
+        return "/".join(self.segments)
+
+    @property
+    def proc_path(self) -> str:
+        """The absolute file name."""
+        return PROC_SYS + self.path
+
+    @property
+    def kubelet(self) -> str:
+        """As the kubelet normalises it before the allowlist and before the runtime."""
+        return self.dotted
+
+    @property
+    def runtime(self) -> str:
+        """The key of `linux.sysctl` in an OCI bundle."""
+        return self.dotted
+
+    @property
+    def runtime_path(self) -> str:
+        """The file runc, crun, pinns and the tuning plugin would really open: every dot becomes a slash.
+
+        It differs from `path` exactly when a part holds a dot; such a name fails there with ENOENT.
+        Source: runc libcontainer/standard_init_linux.go, CRI-O pinns/src/sysctl.c, plugins meta/tuning.
+        """
+        return self.dotted.replace(".", "/")
+
+    @property
+    def sysctl_d(self) -> str:
+        """For /etc/sysctl.d: dotted, and slashed where a part holds a dot, which reads better there."""
+        return self.slashed if any("." in segment for segment in self.segments) else self.dotted
+
+    @property
+    def tuned(self) -> str:
+        """For a TuneD `[sysctl]` section, which swaps dots and slashes itself."""
+        return self.dotted
+
+    @property
+    def tuning_key(self) -> str:
+        """For the tuning CNI plugin: the interface becomes the token, which it fills in at run time.
+
+        Elsewhere than in interface settings this is the dotted name.
+        """
+        return self.template.dotted if self.interface is not None else self.dotted
+
+    @property
+    def is_interface_specific(self) -> bool:
+        """Does it live below a directory of interfaces (conf, neigh)?"""
+        return len(self.segments) == 5 and self.segments[:3] in _INTERFACE_DIRECTORIES
+
+    @property
+    def interface(self) -> str | None:
+        """The interface it speaks of, the token included; None for `all`, `default` and everything else."""
+        if self.is_interface_specific and self.segments[3] not in _NOT_INTERFACES:
+            return self.segments[3]
+        return None
+
+    @property
+    def is_template(self) -> bool:
+        """Does the token stand where an interface belongs?"""
+        return self.interface == INTERFACE_TOKEN
+
+    @property
+    def template(self) -> SysctlName:
+        """The name under which the catalogue knows it: interface and processor instances are one.
+
+        >>> parse_name("net.ipv4.conf.eth0/100.rp_filter").template.dotted
+        'net.ipv4.conf.IFNAME.rp_filter'
+        >>> parse_name("net.ipv4.conf.all.rp_filter").template.dotted
+        'net.ipv4.conf.IFNAME.rp_filter'
+        """
+        if self.is_interface_specific:
+            return SysctlName((*self.segments[:3], INTERFACE_TOKEN, self.segments[4]))
+        head = self.segments[:2]
+        if head == ("kernel", "sched_domain") and len(self.segments) == 5:
+            return SysctlName((*head, "cpuN", "domainN", self.segments[4]))
+        if self.segments[:3] == ("net", "netfilter", "nf_log") and self.segments[-1].isdecimal():
+            return SysctlName((*self.segments[:3], "FAMILY"))
+        return self
+
+    def with_interface(self, interface: str) -> SysctlName:
+        """The same setting of another interface.
+
+        Raises NameSyntaxError when the name is not interface-specific or the interface cannot exist.
+        """
+        if not self.is_interface_specific:
+            raise NameSyntaxError(f"{self.dotted}: is not a setting of an interface")
+        check_interface(interface)
+        return SysctlName((*self.segments[:3], interface, self.segments[4]))
+
+    def is_below(self, prefix: str) -> bool:
+        """Does the dotted spelling start with this text, as a kubelet pattern `prefix*` compares?"""
+        return self.dotted.startswith(prefix)
+
+
+def parse_name(text: str) -> SysctlName:
+    """Read either spelling.
+
+    Raises NameSyntaxError for anything that is not a path below /proc/sys: empty parts, `.`, `..`, NUL,
+    white space, control characters, more than 253 bytes. Upper case is allowed, since the kernel has such
+    names; what Kubernetes allows in a pod is narrower and decided by `objects.validation`.
+
+    >>> parse_name("net/ipv4/conf/eth0.100/rp_filter") == parse_name("net.ipv4.conf.eth0/100.rp_filter")
+    True
+    >>> parse_name("kernel/sem").dotted
+    'kernel.sem'
+    >>> parse_name("a/b.c").dotted
+    'a.b/c'
+    """
+    if (
+        len(text) > limits.SYSCTL_NAME_BYTES
+        or len(text.encode("utf-8", "replace")) > limits.SYSCTL_NAME_BYTES
+    ):
+        raise NameSyntaxError(f"sysctl name is longer than {limits.SYSCTL_NAME_BYTES} bytes: {text[:40]!r}…")
+    if not text:
+        raise NameSyntaxError("sysctl name is empty", hint="write one such as net.core.somaxconn")
+    if first_separator(text) == "/":
+        segments = tuple(text.split("/"))
+    else:
+        segments = tuple([part.replace("/", ".") for part in text.split(".")])
+    for segment in segments:
+        _check_segment(segment, text)
+    name = SysctlName(segments)
+    if name.is_interface_specific:
+        check_interface(segments[3])
+    return name
+
+
+def parse_path(text: str) -> SysctlName:
+    """Read a name or an absolute file name below /proc/sys, for command lines.
+
+    >>> parse_path("/proc/sys/kernel/sem").dotted
+    'kernel.sem'
+    """
+    if not text.startswith("/"):
+        return parse_name(text)
+    if not text.startswith(PROC_SYS):
+        raise NameSyntaxError(f"{text!r} is not below {PROC_SYS}")
+    rest = text.removeprefix(PROC_SYS)
+    return parse_name(rest if "/" in rest else rest.replace(".", "/"))
+
+
+def first_separator(text: str) -> str:
+    """`.` or `/`, whichever comes first; empty when there is none."""
+    for character in text:
+        if character in "./":
+            return character
+    return ""
+
+
+def check_interface(interface: str) -> None:
+    """Raise NameSyntaxError unless the kernel would accept this as an interface's name.
+
+    Source: dev_valid_name() in net/core/dev.c: 1 to 15 bytes, not `.` or `..`, no slash, colon or white
+    space.
+    """
+    if not interface or len(interface.encode("utf-8", "replace")) > limits.INTERFACE_NAME_BYTES:
+        raise NameSyntaxError(
+            f"interface name {interface!r} must have 1 to {limits.INTERFACE_NAME_BYTES} bytes"
+        )
+    if (
+        interface in (".", "..")
+        or not interface.isprintable()
+        or any(c in "/:" or c.isspace() for c in interface)
+    ):
+        raise NameSyntaxError(
+            f"interface name {interface!r} holds a character that no interface name can have"
+        )
+
+
+def interface_hint(text: str) -> str:
+    """What to write instead when an interface's dot was spelled as a separator; empty when that is not it.
+
+    >>> interface_hint("net.ipv4.conf.eth0.100.rp_filter")
+    'write net.ipv4.conf.eth0/100.rp_filter: a dot inside an interface name is spelled as a slash'
+    """
+    separator = first_separator(text)
+    parts = text.split(separator) if separator else [text]
+    if len(parts) <= 5 or tuple(parts[:3]) not in _INTERFACE_DIRECTORIES:
+        return ""
+    other = "/" if separator == "." else "."
+    fixed = separator.join([*parts[:3], other.join(parts[3:-1]), parts[-1]])
+    return f"write {fixed}: a dot inside an interface name is spelled as a slash"
+
+
+def _check_segment(segment: str, text: str) -> None:
+    if segment == "":
+        raise NameSyntaxError(f"sysctl name {text!r} has an empty part")
+    if segment in (".", ".."):
+        raise NameSyntaxError(f"sysctl name {text!r} would leave {PROC_SYS}")
+    if not segment.isprintable() or any(character.isspace() for character in segment):
+        raise NameSyntaxError(f"sysctl name {text!r} holds white space or a control character")
