@@ -49,7 +49,9 @@ def test_sysctl_forbidden_is_defined_in_one_place() -> None:
 
 def test_proc_sys_is_written_in_one_place() -> None:
     """Only kernel/procsys.py opens files below /proc/sys for writing."""
-    writing = re.compile(r"os\.open\([^)]*O_(WRONLY|RDWR)[^)]*\)|open\([^)]*[\"'](w|r\+|a)b?[\"']\)|write_text|write_bytes")
+    writing = re.compile(
+        r"os\.open\([^)]*O_(WRONLY|RDWR)[^)]*\)|open\([^)]*[\"'](w|r\+|a)b?[\"']\)|write_text|write_bytes"
+    )
     found = []
     for path in MODULES:
         for number, line in enumerate(path.read_text().splitlines(), 1):

@@ -21,8 +21,9 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def running(kubectl: Cluster, namespace: str) -> tuple[Cluster, str]:
     """A namespace with a running pod `p`."""
-    kubectl.kubectl("apply", "-n", namespace, "-f", "-", input_text=manifest(
-        pod("p", command=["bash", "-c", "echo hello; trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"])))  # fmt: skip
+    script = "echo hello; trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"
+    speaking = pod("p", command=["bash", "-c", script])
+    kubectl.kubectl("apply", "-n", namespace, "-f", "-", input_text=manifest(speaking))
     kubectl.kubectl("wait", "-n", namespace, "--for=condition=Ready", "pod/p", "--timeout=30s")
     return kubectl, namespace
 
@@ -145,7 +146,8 @@ def test_port_forward_carries_http(kubectl: Cluster, namespace: str) -> None:
         "while :; do exec 3<>/dev/null; printf 'HTTP/1.0 200 OK\\r\\n\\r\\npong' | "
         "(command -v nc >/dev/null && nc -l -p 8080 -q 1 || nc -l 8080); done"
     )
-    kubectl.kubectl("apply", "-n", namespace, "-f", "-", input_text=manifest(pod("web", command=["bash", "-c", script])))
+    web = pod("web", command=["bash", "-c", script])
+    kubectl.kubectl("apply", "-n", namespace, "-f", "-", input_text=manifest(web))
     kubectl.kubectl("wait", "-n", namespace, "--for=condition=Ready", "pod/web", "--timeout=30s")
     if kubectl.kubectl("exec", "web", "-n", namespace, "--", "bash", "-c", "command -v nc", check=False).returncode:
         pytest.skip("no nc on this machine, so none in the toolbox image, and nothing listens in the pod")
