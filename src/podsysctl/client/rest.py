@@ -46,14 +46,19 @@ class ObjectList:
     resource_version: str
 
 
+def quote_path(text: str) -> str:
+    """One path segment, percent-encoded, so that a name cannot leave it."""
+    return quote(text, safe=":")
+
+
 def resource_path(kind: Resource, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
     """The path of a collection, an object or a subresource, names percent-encoded."""
     parts = ["/api", kind.version] if not kind.group else ["/apis", kind.group, kind.version]
     if kind.namespaced and namespace:
-        parts += ["namespaces", quote(namespace, safe=":")]
+        parts += ["namespaces", quote_path(namespace)]
     parts.append(kind.plural)
     if name:
-        parts.append(quote(name, safe=":"))
+        parts.append(quote_path(name))
     if subresource:
         parts.append(subresource)
     return "/".join(parts)
