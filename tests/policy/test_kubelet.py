@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.policy.builders import pod, with_sysctls
 
 from podsysctl.base.errors import UsageError
 from podsysctl.base.versions import KernelVersion
 from podsysctl.policy import kubelet
+from tests.policy.builders import pod, with_sysctls
 
 NEW = KernelVersion(6, 1)
 REGEX = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]"
@@ -41,17 +41,13 @@ def test_allowlist_node_level_pattern_refused(pattern: str, named: str) -> None:
     assert caught.value.message == f'the sysctls "{named}" are not known to be namespaced'
 
 
-@pytest.mark.parametrize(
-    "pattern", [" kernel.msg*", "net.-", "net.*.foo", "net.a*b", "", "net.*\n", "n" * 254]
-)
+@pytest.mark.parametrize("pattern", [" kernel.msg*", "net.-", "net.*.foo", "net.a*b", "", "net.*\n", "n" * 254])
 def test_allowlist_malformed_pattern_refused(pattern: str) -> None:
     """An entry of the wrong form stops the kubelet with the length and the regex in the message."""
     with pytest.raises(UsageError) as caught:
         kubelet.Allowlist.parse([pattern], NEW)
     shown = pattern.replace("\n", "\\n")
-    assert (
-        caught.value.message == f'sysctl "{shown}" must have at most 253 characters and match regex {REGEX}'
-    )
+    assert caught.value.message == f'sysctl "{shown}" must have at most 253 characters and match regex {REGEX}'
 
 
 def test_allowlist_length_253_accepted_254_refused() -> None:
@@ -73,9 +69,7 @@ SAFE_BY_KERNEL = [
 
 
 @pytest.mark.parametrize(("name", "before", "first"), SAFE_BY_KERNEL)
-def test_safe_sysctl_follows_kernel_version(
-    name: str, before: tuple[int, int], first: tuple[int, int]
-) -> None:
+def test_safe_sysctl_follows_kernel_version(name: str, before: tuple[int, int], first: tuple[int, int]) -> None:
     """A safe name with a minimum kernel is refused by the last kernel below it and allowed from it on."""
     target = with_sysctls(pod(), name)
     refused = kubelet.Allowlist.parse([], KernelVersion(*before)).check(target)
@@ -103,9 +97,7 @@ def test_safe_sysctls_without_kernel_version_are_five() -> None:
 def test_check_chapter_pod_names_first_offender_only() -> None:
     """Only the first refused entry in spec order is reported."""
     target = with_sysctls(pod(), "kernel.shm_rmid_forced", "net.core.somaxconn", "kernel.msgmax")
-    assert kubelet.Allowlist.parse([], NEW).check(target) == (
-        'forbidden sysctl: "net.core.somaxconn" not allowlisted'
-    )
+    assert kubelet.Allowlist.parse([], NEW).check(target) == ('forbidden sysctl: "net.core.somaxconn" not allowlisted')
     assert kubelet.Allowlist.parse(["net.core.somaxconn"], NEW).check(target) == (
         'forbidden sysctl: "kernel.msgmax" not allowlisted'
     )
@@ -178,9 +170,7 @@ DEFAULTS = {"net.core.somaxconn": "1024", "kernel/msgmax": "65536", "user.max_us
         ({"hostIPC": True}, {"net.core.somaxconn"}),
     ],
 )
-def test_sandbox_sysctls_default_skipped_in_host_namespace(
-    spec: dict[str, bool], expected: set[str]
-) -> None:
+def test_sandbox_sysctls_default_skipped_in_host_namespace(spec: dict[str, bool], expected: set[str]) -> None:
     """A node default applies only where the pod has that namespace to itself."""
     defaults = kubelet.parse_default_pod_sysctls(DEFAULTS)
     assert set(kubelet.sandbox_sysctls(pod(**spec), defaults)) == expected

@@ -17,8 +17,9 @@ from typing import Any
 
 from podsysctl.base import limits
 from podsysctl.base.errors import UsageError
-from podsysctl.base.versions import KUBERNETES_MINOR, KernelVersion
-from podsysctl.policy.wording import quote
+from podsysctl.base.versions import KUBERNETES_MINOR, ClusterVersion, KernelVersion
+from podsysctl.objects.quote import quote
+from podsysctl.sysctls import safe
 
 PATTERN_FORMAT = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]"
 _PATTERN = re.compile(PATTERN_FORMAT)
@@ -47,23 +48,6 @@ _IPC_NAMES = frozenset(
     }
 )
 
-_SAFE: tuple[tuple[str, KernelVersion | None, int], ...] = (
-    ("kernel.shm_rmid_forced", None, 0),
-    ("net.ipv4.ip_local_port_range", None, 0),
-    ("net.ipv4.tcp_syncookies", None, 0),
-    ("net.ipv4.ping_group_range", None, 18),
-    ("net.ipv4.ip_unprivileged_port_start", None, 22),
-    ("net.ipv4.ip_local_reserved_ports", KernelVersion(3, 16), 27),
-    ("net.ipv4.tcp_keepalive_time", KernelVersion(4, 5), 29),
-    ("net.ipv4.tcp_fin_timeout", KernelVersion(4, 6), 29),
-    ("net.ipv4.tcp_keepalive_intvl", KernelVersion(4, 5), 29),
-    ("net.ipv4.tcp_keepalive_probes", KernelVersion(4, 5), 29),
-    ("net.ipv4.tcp_rmem", KernelVersion(4, 15), 32),
-    ("net.ipv4.tcp_wmem", KernelVersion(4, 15), 32),
-    ("net.ipv4.tcp_slow_start_after_idle", KernelVersion(4, 15), 37),
-    ("net.ipv4.tcp_notsent_lowat", KernelVersion(4, 6), 37),
-)
-
 
 def normalize_name(name: str) -> str:
     """The dot form that the kubelet compares: when the first separator is a slash, dots and slashes swap.
@@ -89,15 +73,8 @@ def namespace_of(name: str) -> KernelNamespace:
 
 
 def safe_names(kernel: KernelVersion | None, kubelet_minor: int = KUBERNETES_MINOR) -> tuple[str, ...]:
-    """The names every kubelet of this minor version allows on this kernel, in upstream's order.
-
-    Without a kernel version only the names that need none are safe.
-    """
-    return tuple(
-        name
-        for name, needs, since in _SAFE
-        if since <= kubelet_minor and (needs is None or (kernel is not None and kernel >= needs))
-    )
+    """The names every kubelet of this minor version allows on this kernel, in upstream's order."""
+    return safe.kubelet_safe(kernel, ClusterVersion(1, kubelet_minor))
 
 
 def is_valid_pattern(pattern: str) -> bool:
@@ -153,9 +130,7 @@ class Allowlist:
         if entry is None:
             return f"{quote(name)} not allowlisted"
         namespace = entry[1]
-        if (host_ipc and namespace is KernelNamespace.IPC) or (
-            host_network and namespace is KernelNamespace.NET
-        ):
+        if (host_ipc and namespace is KernelNamespace.IPC) or (host_network and namespace is KernelNamespace.NET):
             return f"{quote(name)} not allowed with host {namespace} enabled"
         return None
 
@@ -188,14 +163,10 @@ def parse_default_pod_sysctls(configured: Mapping[str, str]) -> dict[str, str]:
     out: dict[str, str] = {}
     for raw_name, value in configured.items():
         if not is_valid_pattern(raw_name) or "*" in raw_name:
-            raise UsageError(
-                f"invalid configuration: defaultPodSysctls: {quote(raw_name)} is not a sysctl name"
-            )
+            raise UsageError(f"invalid configuration: defaultPodSysctls: {quote(raw_name)} is not a sysctl name")
         name = normalize_name(raw_name)
         if _default_scope(name) is None:
-            raise UsageError(
-                f"invalid configuration: defaultPodSysctls: {quote(name)} is not known to be namespaced"
-            )
+            raise UsageError(f"invalid configuration: defaultPodSysctls: {quote(name)} is not known to be namespaced")
         if name in out:
             raise UsageError(f"invalid configuration: defaultPodSysctls: {quote(name)} is given twice")
         out[name] = value
