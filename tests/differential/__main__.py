@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import random
 import sys
 from collections import Counter
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 import aiohttp
 
 from podsysctl.client import config, tls
-from tests.differential.random_pods import random_pod
+from tests.differential.random_pods import Dice, random_pod
 
 POLICIES: tuple[dict[str, str], ...] = (
     {},
@@ -43,7 +42,9 @@ class Server:
         """Connect."""
         headers = {"Authorization": f"Bearer {self.config.token}"} if self.config.token else {}
         self.session = aiohttp.ClientSession(
-            self.config.server, headers=headers, connector=aiohttp.TCPConnector(ssl=tls.create_context(self.config) or True)
+            self.config.server,
+            headers=headers,
+            connector=aiohttp.TCPConnector(ssl=tls.create_context(self.config) or True),
         )
 
     async def post(self, path: str, body: Any) -> tuple[int, dict[str, Any], list[str]]:
@@ -89,7 +90,7 @@ async def compare(ours: Server, peer: Server, count: int, seed: int, show: int) 
     names = [f"differential-{index}" for index in range(len(POLICIES))]
     for name, labels in zip(names, POLICIES, strict=True):
         await asyncio.gather(ours.namespace(name, labels), peer.namespace(name, labels))
-    rng = random.Random(seed)
+    rng = Dice(seed)
     places: Counter[str] = Counter()
     codes: Counter[int] = Counter()
     for index in range(count):

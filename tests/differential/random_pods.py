@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 Object = dict[str, Any]
+
+
+class Dice(random.Random):
+    """Random choices that are wrong on purpose with a probability set per pod."""
+
+    wrong = 0.0
+
+    def pick(self, good: Sequence[Any], bad: Sequence[Any]) -> Any:
+        """One of the good ones, or, with the probability `wrong`, one of the bad ones."""
+        return self.choice(bad if self.random() < self.wrong else good)
 
 SYSCTL_NAMES = (
     "kernel.shm_rmid_forced", "kernel/shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies",
     "net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_reserved_ports",
     "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
     "net.core.somaxconn", "kernel.msgmax", "kernel.sem", "fs.mqueue.msg_max", "vm.swappiness", "kernel.hostname",
-    "net.ipv4.conf.eth0/100.rp_filter", "net/ipv4/conf/eth0.100/rp_filter", "", "a", "a..b", ".a", "a.", "Abc", "a_",
-    "net.*", "kernel.shm*", "x" * 253, "x" * 254, 'quo"te', "ünicode", "net.ipv4.tcp_slow_start_after_idle", "a/b.c",
+    "net.ipv4.conf.eth0/100.rp_filter", "net/ipv4/conf/eth0.100/rp_filter", "a", "x" * 253, "a/b.c",
+    "net.ipv4.tcp_slow_start_after_idle",
+)  # fmt: skip
+BAD_SYSCTL_NAMES = (
+    "", "a..b", ".a", "a.", "Abc", "a_", "net.*", "kernel.shm*", "x" * 254, 'quo"te', "ünicode", "kernel.sem",
 )  # fmt: skip
 CAPABILITIES = (
     "ALL", "NET_BIND_SERVICE", "NET_ADMIN", "SYS_ADMIN", "CAP_SYS_ADMIN", "CHOWN", "KILL", "SETUID", "chown",
 )  # fmt: skip
 PROFILES: tuple[Object, ...] = (
     {"type": "RuntimeDefault"}, {"type": "Unconfined"}, {"type": "Localhost", "localhostProfile": "p.json"},
+)  # fmt: skip
+BAD_PROFILES: tuple[Object, ...] = (
     {"type": "Localhost"}, {"type": "RuntimeDefault", "localhostProfile": "p.json"}, {"type": "Bogus"}, {"type": ""},
     {"type": "Localhost", "localhostProfile": "../p.json"}, {"type": "Localhost", "localhostProfile": "/p.json"},
 )  # fmt: skip
@@ -29,55 +44,58 @@ SELINUX: tuple[Object, ...] = (
     {"type": "container_engine_t"}, {"type": "spc_t"}, {"user": "u"}, {"role": "r"}, {"user": "u", "role": "r"},
 )  # fmt: skip
 VOLUMES: tuple[Object, ...] = (
-    {"emptyDir": {}}, {"hostPath": {"path": "/x"}}, {"hostPath": {"path": "/x/../y"}}, {"hostPath": {"path": ""}},
-    {"configMap": {"name": "m"}}, {"secret": {"secretName": "s"}}, {"nfs": {"server": "s", "path": "/p"}},
-    {"downwardAPI": {"items": [{"path": "l", "fieldRef": {"fieldPath": "metadata.labels"}}]}}, {},
-    {"emptyDir": {}, "configMap": {"name": "m"}}, {"persistentVolumeClaim": {"claimName": "c"}},
+    {"emptyDir": {}}, {"hostPath": {"path": "/x"}}, {"configMap": {"name": "m"}}, {"secret": {"secretName": "s"}},
+    {"nfs": {"server": "s", "path": "/p"}}, {"persistentVolumeClaim": {"claimName": "c"}},
+    {"downwardAPI": {"items": [{"path": "l", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+    {"projected": {"sources": [{"configMap": {"name": "m"}}]}},
+)  # fmt: skip
+BAD_VOLUMES: tuple[Object, ...] = (
+    {"hostPath": {"path": "/x/../y"}}, {"hostPath": {"path": ""}}, {}, {"emptyDir": {}, "configMap": {"name": "m"}},
     {"configMap": {"name": "m", "defaultMode": 1000}}, {"hostPath": {"path": "/x", "type": "Bogus"}},
-    {"projected": {"sources": [{"configMap": {"name": "m"}}]}}, {"iscsi": {"targetPortal": "t", "iqn": "i", "lun": 0}},
+    {"iscsi": {"targetPortal": "t", "iqn": "i", "lun": 0}},
     {"emptyDir": {"medium": "Memory", "sizeLimit": "-1"}},
 )  # fmt: skip
 
 
-def maybe(rng: random.Random, chance: float, value: Callable[[], Any], into: Object, key: str) -> None:
+def maybe(rng: Dice, chance: float, value: Callable[[], Any], into: Object, key: str) -> None:
     """Set `into[key]` with a probability."""
     if rng.random() < chance:
         into[key] = value()
 
 
-def pod_security(rng: random.Random) -> Object:
+def pod_security(rng: Dice) -> Object:
     """A pod-level securityContext."""
     out: Object = {}
     maybe(rng, 0.5, lambda: rng.choice([True, True, False]), out, "runAsNonRoot")
-    maybe(rng, 0.2, lambda: rng.choice([0, 1000, 2000, -1, 2**31]), out, "runAsUser")
-    maybe(rng, 0.15, lambda: rng.choice([0, 3000, -1]), out, "runAsGroup")
-    maybe(rng, 0.15, lambda: rng.choice([0, 3000, -1, 2**31]), out, "fsGroup")
-    maybe(rng, 0.1, lambda: [rng.choice([1, -5, 4000]) for _ in range(rng.randint(1, 3))], out, "supplementalGroups")
-    maybe(rng, 0.5, lambda: rng.choice(PROFILES[:3] if rng.random() < 0.7 else PROFILES), out, "seccompProfile")
-    maybe(rng, 0.1, lambda: rng.choice(PROFILES), out, "appArmorProfile")
+    maybe(rng, 0.2, lambda: rng.pick([0, 1000, 2000], [-1, 2**31]), out, "runAsUser")
+    maybe(rng, 0.15, lambda: rng.pick([0, 3000], [-1]), out, "runAsGroup")
+    maybe(rng, 0.15, lambda: rng.pick([0, 3000], [-1, 2**31]), out, "fsGroup")
+    maybe(rng, 0.1, lambda: [rng.pick([1, 4000], [-5]) for _ in range(rng.randint(1, 3))], out, "supplementalGroups")
+    maybe(rng, 0.5, lambda: rng.pick(PROFILES, BAD_PROFILES), out, "seccompProfile")
+    maybe(rng, 0.1, lambda: rng.pick(PROFILES, BAD_PROFILES), out, "appArmorProfile")
     maybe(rng, 0.15, lambda: rng.choice(SELINUX), out, "seLinuxOptions")
-    maybe(rng, 0.05, lambda: rng.choice(["Always", "OnRootMismatch", "Bogus"]), out, "fsGroupChangePolicy")
-    maybe(rng, 0.04, lambda: rng.choice(["Merge", "Strict", "Bogus"]), out, "supplementalGroupsPolicy")
+    maybe(rng, 0.05, lambda: rng.pick(["Always", "OnRootMismatch"], ["Bogus"]), out, "fsGroupChangePolicy")
+    maybe(rng, 0.04, lambda: rng.pick(["Merge", "Strict"], ["Bogus"]), out, "supplementalGroupsPolicy")
     maybe(rng, 0.04, lambda: {"hostProcess": rng.choice([True, False])}, out, "windowsOptions")
     maybe(rng, 0.6, lambda: [
-        {"name": rng.choice(SYSCTL_NAMES), "value": rng.choice(["1", "", "0 1", "abc"])}
+        {"name": rng.pick(SYSCTL_NAMES, BAD_SYSCTL_NAMES), "value": rng.choice(["1", "", "0 1", "abc"])}
         for _ in range(rng.randint(0, 4))
     ], out, "sysctls")  # fmt: skip
     return out
 
 
-def container_security(rng: random.Random) -> Object:
+def container_security(rng: Dice) -> Object:
     """A container-level securityContext."""
     out: Object = {}
     maybe(rng, 0.6, lambda: rng.choice([False, False, True]), out, "allowPrivilegeEscalation")
     maybe(rng, 0.1, lambda: rng.choice([True, False]), out, "privileged")
     maybe(rng, 0.2, lambda: rng.choice([True, False]), out, "runAsNonRoot")
-    maybe(rng, 0.3, lambda: rng.choice([0, 2000, -1]), out, "runAsUser")
-    maybe(rng, 0.1, lambda: rng.choice([0, 2000, -1]), out, "runAsGroup")
+    maybe(rng, 0.3, lambda: rng.pick([0, 2000], [-1]), out, "runAsUser")
+    maybe(rng, 0.1, lambda: rng.pick([0, 2000], [-1]), out, "runAsGroup")
     maybe(rng, 0.1, lambda: True, out, "readOnlyRootFilesystem")
-    maybe(rng, 0.1, lambda: rng.choice(["Default", "Unmasked", "Bogus"]), out, "procMount")
-    maybe(rng, 0.2, lambda: rng.choice(PROFILES), out, "seccompProfile")
-    maybe(rng, 0.08, lambda: rng.choice(PROFILES), out, "appArmorProfile")
+    maybe(rng, 0.1, lambda: rng.pick(["Default"], ["Unmasked", "Bogus"]), out, "procMount")
+    maybe(rng, 0.2, lambda: rng.pick(PROFILES, BAD_PROFILES), out, "seccompProfile")
+    maybe(rng, 0.08, lambda: rng.pick(PROFILES, BAD_PROFILES), out, "appArmorProfile")
     maybe(rng, 0.1, lambda: rng.choice(SELINUX), out, "seLinuxOptions")
     if rng.random() < 0.6:
         capabilities: Object = {}
@@ -87,53 +105,58 @@ def container_security(rng: random.Random) -> Object:
     return out
 
 
-def container(rng: random.Random, name: str, volumes: list[str]) -> Object:
+def container(rng: Dice, name: str, volumes: list[str]) -> Object:
     """One container, now and then with something wrong."""
     out: Object = {"name": name, "image": rng.choice(["i", "i:latest", "r.example/i:1"])}
     maybe(rng, 0.7, lambda: container_security(rng), out, "securityContext")
     maybe(rng, 0.25, lambda: [
-        {"containerPort": rng.choice([80, 0, 65536, 8080]), **({"hostPort": rng.choice([80, 0, 70000, 9090])}
-         if rng.random() < 0.5 else {}), **({"protocol": rng.choice(["TCP", "UDP", "BAD"])} if rng.random() < 0.3
-         else {}), **({"name": rng.choice(["http", "UPPER", "http", "way-too-long-port-name"])}
+        {"containerPort": rng.pick([80, 8080], [0, 65536]), **({"hostPort": rng.pick([80, 9090, 0], [70000])}
+         if rng.random() < 0.5 else {}), **({"protocol": rng.pick(["TCP", "UDP"], ["BAD"])} if rng.random() < 0.3
+         else {}), **({"name": rng.pick(["http"], ["UPPER", "way-too-long-port-name"])}
          if rng.random() < 0.3 else {})} for _ in range(rng.randint(1, 3))
     ], out, "ports")  # fmt: skip
     maybe(rng, 0.15, lambda: [
-        {"name": rng.choice(volumes or ["gone"]), "mountPath": rng.choice(["/a", "/b", "", "rel", "/a"]),
-         **({"subPath": rng.choice(["s", "../x", "/abs"])} if rng.random() < 0.3 else {})}
+        {"name": rng.pick(volumes or ["gone"], ["gone"]), "mountPath": rng.pick(["/a", "/b"], ["", "rel", "/a"]),
+         **({"subPath": rng.pick(["s"], ["../x", "/abs"])} if rng.random() < 0.3 else {})}
         for _ in range(rng.randint(1, 2))
     ], out, "volumeMounts")  # fmt: skip
     maybe(rng, 0.15, lambda: [
-        {"name": rng.choice(["A", "b.c", "", "1=2", "ok_name"]), "value": "v"} for _ in range(rng.randint(1, 2))
+        {"name": rng.pick(["A", "b.c", "ok_name"], ["", "1=2"]), "value": "v"} for _ in range(rng.randint(1, 2))
     ], out, "env")  # fmt: skip
-    maybe(rng, 0.1, lambda: rng.choice(["Always", "IfNotPresent", "Never", "Bogus"]), out, "imagePullPolicy")
+    maybe(rng, 0.1, lambda: rng.pick(["Always", "IfNotPresent", "Never"], ["Bogus"]), out, "imagePullPolicy")
     maybe(rng, 0.1, lambda: probe(rng), out, "livenessProbe")
     maybe(rng, 0.1, lambda: probe(rng), out, "readinessProbe")
-    maybe(rng, 0.1, lambda: rng.choice([
+    maybe(rng, 0.1, lambda: rng.pick([
+        {"limits": {"memory": "1Mi"}}, {"requests": {"cpu": "1.5", "memory": "1Gi"}}, {"limits": {"cpu": "0.5"}},
+    ], [
         {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "500m"}}, {"limits": {"cpu": "-1"}},
-        {"limits": {"memory": "1Mi"}}, {"requests": {"bogus": "1"}}, {"limits": {"example.com/x": "1.5"}},
+        {"requests": {"bogus": "1"}}, {"limits": {"example.com/x": "1.5"}},
     ]), out, "resources")  # fmt: skip
     return out
 
 
-def probe(rng: random.Random) -> Object:
+def probe(rng: Dice) -> Object:
     """A probe, often wrong."""
-    out: Object = rng.choice([
-        {"httpGet": {"port": 80}}, {"tcpSocket": {"port": 0}}, {"exec": {"command": []}}, {},
-        {"httpGet": {"port": "http", "host": "h", "path": "/"}}, {"tcpSocket": {"port": 70000}},
-        {"httpGet": {"port": 80}, "exec": {"command": ["x"]}}, {"tcpSocket": {"port": 80, "host": "h"}},
+    out: Object = rng.pick([
+        {"httpGet": {"port": 80}}, {"httpGet": {"port": "http", "host": "h", "path": "/"}},
+        {"tcpSocket": {"port": 80, "host": "h"}},
+    ], [
+        {"tcpSocket": {"port": 0}}, {"exec": {"command": []}}, {}, {"tcpSocket": {"port": 70000}},
+        {"httpGet": {"port": 80}, "exec": {"command": ["x"]}},
     ])  # fmt: skip
     out = dict(out)
-    maybe(rng, 0.3, lambda: rng.choice([0, -1, 5]), out, "periodSeconds")
-    maybe(rng, 0.2, lambda: rng.choice([1, 2, -1]), out, "successThreshold")
+    maybe(rng, 0.3, lambda: rng.pick([0, 5], [-1]), out, "periodSeconds")
+    maybe(rng, 0.2, lambda: rng.pick([1], [2, -1]), out, "successThreshold")
     return out
 
 
-def random_pod(rng: random.Random, name: str) -> Object:
-    """One pod; most of its fields are right, so that each wrong one is seen."""
-    volumes = [{"name": rng.choice(["v", "w", "Bad_Name", "v"]), **rng.choice(VOLUMES)}
+def random_pod(rng: Dice, name: str) -> Object:
+    """One pod: two of five wholly right, the others with a few wrong fields or many."""
+    rng.wrong = rng.choice([0, 0, 0.05, 0.2, 0.4])
+    volumes = [{"name": rng.pick(["v"], ["w", "Bad_Name"]), **rng.pick(VOLUMES, BAD_VOLUMES)}
                for _ in range(rng.choice([0, 0, 1, 2]))]  # fmt: skip
     names = [str(v["name"]) for v in volumes]
-    spec: Object = {"containers": [container(rng, rng.choice(["a", "b", "a-b", "Bad"]) if i else "a", names)
+    spec: Object = {"containers": [container(rng, rng.pick(["b", "a-b"], ["a", "Bad"]) if i else "a", names)
                                    for i in range(rng.choice([1, 1, 2]))]}  # fmt: skip
     if volumes:
         spec["volumes"] = volumes
@@ -142,21 +165,21 @@ def random_pod(rng: random.Random, name: str) -> Object:
     for flag, chance in (("hostNetwork", 0.12), ("hostIPC", 0.12), ("hostPID", 0.08), ("shareProcessNamespace", 0.06)):
         maybe(rng, chance, lambda: rng.choice([True, True, False]), spec, flag)
     maybe(rng, 0.06, lambda: rng.choice([True, False]), spec, "hostUsers")
-    maybe(rng, 0.06, lambda: {"name": rng.choice(["linux", "windows", "bogus"])}, spec, "os")
-    maybe(rng, 0.08, lambda: rng.choice(["Always", "OnFailure", "Never", "Bogus"]), spec, "restartPolicy")
-    maybe(rng, 0.06, lambda: rng.choice([-1, 0, 5]), spec, "terminationGracePeriodSeconds")
-    maybe(rng, 0.06, lambda: rng.choice([0, 1, -1, 2**31]), spec, "activeDeadlineSeconds")
+    maybe(rng, 0.06, lambda: {"name": rng.pick(["linux"], ["windows", "bogus"])}, spec, "os")
+    maybe(rng, 0.08, lambda: rng.pick(["Always", "OnFailure", "Never"], ["Bogus"]), spec, "restartPolicy")
+    maybe(rng, 0.06, lambda: rng.pick([0, 5], [-1]), spec, "terminationGracePeriodSeconds")
+    maybe(rng, 0.06, lambda: rng.pick([1], [0, -1, 2**31]), spec, "activeDeadlineSeconds")
     maybe(rng, 0.08, lambda: {
-        rng.choice(["a", "bad key", "x/y/z"]): rng.choice(["v", "bad value!"])
+        rng.pick(["a"], ["bad key", "x/y/z"]): rng.pick(["v"], ["bad value!"])
     }, spec, "nodeSelector")  # fmt: skip
-    maybe(rng, 0.08, lambda: [rng.choice([
-        {"key": "k", "operator": "Exists"}, {"operator": "Exists"}, {"key": "k", "operator": "Bogus"},
+    maybe(rng, 0.08, lambda: [rng.pick([{"key": "k", "operator": "Exists"}, {"operator": "Exists"}], [
+        {"key": "k", "operator": "Bogus"},
         {"key": "k", "operator": "Exists", "value": "v"}, {"key": "k", "value": "v", "tolerationSeconds": 5},
         {"key": "k", "value": "v", "effect": "Bogus"},
     ])], spec, "tolerations")  # fmt: skip
-    maybe(rng, 0.05, lambda: rng.choice(["Default", "ClusterFirst", "None", "Bogus"]), spec, "dnsPolicy")
+    maybe(rng, 0.05, lambda: rng.pick(["Default", "ClusterFirst"], ["None", "Bogus"]), spec, "dnsPolicy")
     metadata: Object = {"name": name}
-    maybe(rng, 0.1, lambda: {rng.choice(["a", "bad key"]): rng.choice(["v", "-bad"])}, metadata, "labels")
+    maybe(rng, 0.1, lambda: {rng.pick(["a"], ["bad key"]): rng.pick(["v"], ["-bad"])}, metadata, "labels")
     maybe(rng, 0.1, lambda: {
         rng.choice(["seccomp.security.alpha.kubernetes.io/pod", "container.apparmor.security.beta.kubernetes.io/a",
                     "a", "Bad Key"]): rng.choice(["runtime/default", "unconfined", "localhost/x", ""])
