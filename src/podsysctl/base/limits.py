@@ -44,6 +44,9 @@ CRI_TIMEOUT_S = 120
 CRI_PULL_TIMEOUT_S = 600
 """Bound on one image pull: a large image over a slow line."""
 
+CRI_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Largest message to or from a runtime, the limit upstream and containerd both set."""
+
 STREAM_IDLE_TIMEOUT_S = 4 * 3600
 """Idle time after which exec, attach and port-forward streams are closed, the kubelet's default."""
 
