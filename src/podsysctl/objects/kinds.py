@@ -13,7 +13,7 @@ from importlib import resources
 from typing import Any
 
 from podsysctl.base.errors import PodsysctlError
-from podsysctl.objects import schema
+from podsysctl.objects import schema as types
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -82,6 +82,11 @@ class Kind:
         return not self.type_name
 
     @property
+    def schema(self) -> types.Schema | None:
+        """The built-in type's tree; None for a custom kind, whose tree belongs to its definition."""
+        return types.builtin(self.type_name) if self.type_name else None
+
+    @property
     def storage_key(self) -> str:
         """What stored objects are filed under; kinds with one key share their objects, whatever their version."""
         if self.storage_type:
@@ -92,6 +97,24 @@ class Kind:
     def subresource(self, name: str) -> Subresource | None:
         """The subresource of that name, or None."""
         return next((s for s in self.subresources if s.name == name), None)
+
+    def body_of(self, subresource: str) -> Kind:
+        """The kind that the body of a subresource has: itself, or such as Scale. Raises KeyError when unknown."""
+        sub = self.subresource(subresource)
+        if sub is None:
+            raise KeyError(subresource)
+        if (sub.group, sub.kind) == (self.group, self.kind):
+            return self
+        return Kind(
+            group=sub.group,
+            version=sub.version,
+            kind=sub.kind,
+            plural=f"{self.plural}/{sub.name}",
+            singular="",
+            namespaced=self.namespaced,
+            verbs=sub.verbs,
+            type_name=sub.type_name,
+        )
 
     def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
         """The URL path of the collection, one object or its subresource; no namespace means all of them.
@@ -119,7 +142,9 @@ def from_crd(crd: Mapping[str, Any], version: str) -> Kind:
     declared = row.get("subresources") or {}
     subresources = []
     if declared.get("scale") is not None:
-        subresources.append(Subresource("scale", "autoscaling", "v1", "Scale", ("get", "patch", "update")))
+        subresources.append(
+            Subresource("scale", "autoscaling", "v1", "Scale", ("get", "patch", "update"), "autoscaling/v1.Scale")
+        )
     if declared.get("status") is not None:
         group = spec["group"]
         subresources.append(Subresource("status", group, version, names["kind"], ("get", "patch", "update")))
@@ -149,12 +174,10 @@ def _parse_row(row: Mapping[str, Any]) -> Kind:
         )
         for sub in row.get("subresources", ())
     )
-    known = set(schema.builtin_names())
+    known = set(types.builtin_names())
     for type_name in (row["type"], *(s.type_name for s in subresources)):
         if type_name not in known:
-            raise PodsysctlError(
-                f"objects/kinds.toml: {row['kind']}: type {type_name} is not in objects/schema"
-            )
+            raise PodsysctlError(f"objects/kinds.toml: {row['kind']}: type {type_name} is not in objects/schema")
     return Kind(
         group=row["group"],
         version=row["version"],

@@ -12,9 +12,7 @@ from podsysctl.base.errors import Cause, FieldError, StatusDetails, StatusError
 from podsysctl.objects.kinds import Kind
 from podsysctl.objects.quote import quote
 
-OPTIMISTIC_LOCK = (
-    "the object has been modified; please apply your changes to the latest version and try again"
-)
+OPTIMISTIC_LOCK = "the object has been modified; please apply your changes to the latest version and try again"
 """Why an update with an old resourceVersion is refused; the text of `conflict` for that case."""
 
 CONTINUE_EXPIRED = (
@@ -44,14 +42,15 @@ def path_not_found() -> StatusError:
 
 def already_exists(kind: Kind, name: str) -> StatusError:
     """409 on create: the name is taken."""
-    return StatusError(
-        409, "AlreadyExists", f"{kind.qualified} {quote(name)} already exists", _details(kind, name)
-    )
+    return StatusError(409, "AlreadyExists", f"{kind.qualified} {quote(name)} already exists", _details(kind, name))
 
 
 def generate_name_conflict(kind: Kind, name: str) -> StatusError:
     """409 on create with generateName: the generated name is taken; the client may retry after a second."""
-    text = f"{kind.qualified} {quote(name)} already exists, the server was not able to generate a unique name for the object"
+    text = (
+        f"{kind.qualified} {quote(name)} already exists, "
+        "the server was not able to generate a unique name for the object"
+    )
     return StatusError(409, "AlreadyExists", text, _details(kind, name, retry_after_s=1))
 
 
@@ -78,9 +77,7 @@ def invalid_kind(group: str, kind: str, name: str, errors: Sequence[FieldError])
     if errors:
         message = f"{message}: {aggregate(errors)}"
     causes = tuple(error.cause() for error in errors)
-    return StatusError(
-        422, "Invalid", message, StatusDetails(name=name, group=group, kind=kind, causes=causes)
-    )
+    return StatusError(422, "Invalid", message, StatusDetails(name=name, group=group, kind=kind, causes=causes))
 
 
 def aggregate(errors: Iterable[FieldError | str]) -> str:

@@ -1,0 +1,191 @@
+"""YAML as kubectl and the API server read it: into JSON values, with a bound on what aliases may unfold to.
+
+Plain scalars are understood by go-yaml's rules (sigs.k8s.io/yaml 1.6), which are those of YAML 1.1 with a few
+of 1.2: `yes` and `on` are true, `0o17` and `017` are fifteen, dates stay text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from podsysctl.base.errors import ValueSyntaxError
+from podsysctl.base.limits import OBJECT_DEPTH, YAML_DOCUMENT_BYTES, YAML_NODES
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
+_FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+_NOT_A_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+
+class YAMLSyntaxError(ValueSyntaxError):
+    """A text that is not YAML, or unfolds to more than the bound; `line` counts from one, 0 when unknown."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def load_documents(text: bytes | str) -> list[Any]:
+    """Every document of a stream as JSON values, empty ones as None. Raises YAMLSyntaxError."""
+    if len(text) > YAML_DOCUMENT_BYTES:
+        raise YAMLSyntaxError(f"yaml: stream is longer than {YAML_DOCUMENT_BYTES} bytes")
+    budget = _Budget()
+    out = []
+    for node in _compose(text):
+        budget.spend(node)
+        out.append(_construct(node))
+    return out
+
+
+def load_document(text: bytes | str) -> Any:
+    """The one document of a request body; of several the first, as upstream. Raises YAMLSyntaxError."""
+    if len(text) > YAML_DOCUMENT_BYTES:
+        raise YAMLSyntaxError(f"yaml: stream is longer than {YAML_DOCUMENT_BYTES} bytes")
+    node = next(_compose(text), None)
+    if node is None:
+        return None
+    _Budget().spend(node)
+    return _construct(node)
+
+
+def _compose(text: bytes | str) -> Iterator[yaml.Node]:
+    loader = None
+    try:
+        loader = _Loader(text)
+        while loader.check_node():
+            node = loader.get_node()
+            if node is not None:
+                yield node
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 0
+        where = f"line {line}: " if line else ""
+        raise YAMLSyntaxError(f"yaml: {where}{error.problem or error.context}", line) from error
+    except yaml.YAMLError as error:
+        raise YAMLSyntaxError(f"yaml: {error}".splitlines()[0]) from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise YAMLSyntaxError(f"yaml: {type(error).__name__}: control characters or nesting not allowed") from error
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+class _Budget:
+    """How many nodes a stream may have once aliases are unfolded; counts each anchor's tree once."""
+
+    def __init__(self) -> None:
+        self._left = YAML_NODES
+        self._sizes: dict[int, int] = {}
+        self._open: set[int] = set()
+
+    def spend(self, root: yaml.Node) -> None:
+        """Take a document's nodes off the budget. Raises YAMLSyntaxError when it is overdrawn."""
+        self._left -= self._size(root, 0)
+        if self._left < 0:
+            raise YAMLSyntaxError("yaml: document contains excessive aliasing")
+
+    def _size(self, node: yaml.Node, depth: int) -> int:
+        key = id(node)
+        known = self._sizes.get(key)
+        if known is not None:
+            return known
+        line = node.start_mark.line + 1
+        if key in self._open:
+            raise YAMLSyntaxError(f"yaml: line {line}: anchor contains itself", line)
+        if depth > OBJECT_DEPTH:
+            raise YAMLSyntaxError(f"yaml: line {line}: exceeded max depth of {OBJECT_DEPTH}", line)
+        self._open.add(key)
+        total = 1
+        if isinstance(node, yaml.MappingNode):
+            total += sum(self._size(k, depth + 1) + self._size(v, depth + 1) for k, v in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            total += sum(self._size(item, depth + 1) for item in node.value)
+        self._open.discard(key)
+        self._sizes[key] = total
+        return total
+
+
+def _construct(node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(item) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node)
+    return _scalar(node)
+
+
+def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    merged: list[yaml.Node] = []
+    for key_node, value_node in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge" and not key_node.style:
+            merged += value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
+            continue
+        out[_key(key_node)] = _construct(value_node)
+    for source in merged:
+        if not isinstance(source, yaml.MappingNode):
+            line = source.start_mark.line + 1
+            raise YAMLSyntaxError(f"yaml: line {line}: map merge requires map or sequence of maps as the value", line)
+        for key, value in _mapping(source).items():
+            out.setdefault(key, value)
+    return out
+
+
+def _key(node: yaml.Node) -> str:
+    """A mapping key as JSON has it; numbers and booleans become text."""
+    line = node.start_mark.line + 1
+    if not isinstance(node, yaml.ScalarNode):
+        raise YAMLSyntaxError(f"yaml: line {line}: invalid map key", line)
+    value = _scalar(node)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        raise YAMLSyntaxError(f"yaml: line {line}: null is not a map key", line)
+    return str(value)
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    text = node.value
+    if node.style in ("'", '"', "|", ">") and not node.tag.endswith((":int", ":float", ":bool", ":null")):
+        return text
+    return _plain(text, node)
+
+
+def _plain(text: str, node: yaml.ScalarNode) -> Any:
+    if text in _NULL:
+        return None
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    bare = text.replace("_", "")
+    if _INTEGER.fullmatch(bare):
+        return _integer(bare)
+    if _FLOAT.fullmatch(bare):
+        return float(bare)
+    if _NOT_A_NUMBER.fullmatch(text):
+        line = node.start_mark.line + 1
+        raise YAMLSyntaxError(f"json: unsupported value: {text}", line)
+    return text
+
+
+def _integer(text: str) -> int | float:
+    sign = -1 if text.startswith("-") else 1
+    digits = text.lstrip("+-").lower()
+    if digits.startswith("0x"):
+        value = int(digits[2:], 16)
+    elif digits.startswith("0b"):
+        value = int(digits[2:], 2)
+    elif digits.startswith("0") and digits.strip("0o"):
+        value = int(digits.lstrip("0o") or "0", 8)
+    else:
+        value = int(digits.replace("o", "") or "0")
+    value *= sign
+    return value if -(1 << 63) <= value < 1 << 64 else float(value)
