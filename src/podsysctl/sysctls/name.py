@@ -29,6 +29,9 @@ _INTERFACE_DIRECTORIES: Final = frozenset(
         ("net", "mpls", "conf"),
     }
 )
+_TABLE_WIDE: Final = frozenset({"gc_interval", "gc_thresh1", "gc_thresh2", "gc_thresh3"})
+"""Settings of the whole neighbour table, which exist below `neigh/default` alone."""
+
 _NOT_INTERFACES: Final = frozenset({"all", "default"})
 
 
@@ -128,6 +131,8 @@ class SysctlName:
         'net.ipv4.conf.IFNAME.rp_filter'
         """
         if self.is_interface_specific:
+            if self.segments[2:4] == ("neigh", "default") and self.segments[4] in _TABLE_WIDE:
+                return self
             return SysctlName((*self.segments[:3], INTERFACE_TOKEN, self.segments[4]))
         head = self.segments[:2]
         if head == ("kernel", "sched_domain") and len(self.segments) == 5:
@@ -165,10 +170,7 @@ def parse_name(text: str) -> SysctlName:
     >>> parse_name("a/b.c").dotted
     'a.b/c'
     """
-    if (
-        len(text) > limits.SYSCTL_NAME_BYTES
-        or len(text.encode("utf-8", "replace")) > limits.SYSCTL_NAME_BYTES
-    ):
+    if len(text) > limits.SYSCTL_NAME_BYTES or len(text.encode("utf-8", "replace")) > limits.SYSCTL_NAME_BYTES:
         raise NameSyntaxError(f"sysctl name is longer than {limits.SYSCTL_NAME_BYTES} bytes: {text[:40]!r}…")
     if not text:
         raise NameSyntaxError("sysctl name is empty", hint="write one such as net.core.somaxconn")
@@ -213,17 +215,9 @@ def check_interface(interface: str) -> None:
     space.
     """
     if not interface or len(interface.encode("utf-8", "replace")) > limits.INTERFACE_NAME_BYTES:
-        raise NameSyntaxError(
-            f"interface name {interface!r} must have 1 to {limits.INTERFACE_NAME_BYTES} bytes"
-        )
-    if (
-        interface in (".", "..")
-        or not interface.isprintable()
-        or any(c in "/:" or c.isspace() for c in interface)
-    ):
-        raise NameSyntaxError(
-            f"interface name {interface!r} holds a character that no interface name can have"
-        )
+        raise NameSyntaxError(f"interface name {interface!r} must have 1 to {limits.INTERFACE_NAME_BYTES} bytes")
+    if interface in (".", "..") or not interface.isprintable() or any(c in "/:" or c.isspace() for c in interface):
+        raise NameSyntaxError(f"interface name {interface!r} holds a character that no interface name can have")
 
 
 def interface_hint(text: str) -> str:

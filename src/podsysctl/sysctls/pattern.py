@@ -95,11 +95,7 @@ def _character_class(slashed: str, start: int, text: str) -> tuple[str, int]:
     if not inner:
         raise NameSyntaxError(f"pattern {text!r} has an empty bracket")
     escaped = (
-        inner.replace("\\", "\\\\")
-        .replace("[", "\\[")
-        .replace("]", "\\]")
-        .replace("&", "\\&")
-        .replace("~", "\\~")
+        inner.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace("&", "\\&").replace("~", "\\~")
     )
     escaped = escaped.replace("|", "\\|").replace("^", "\\^").replace("--", "\\-\\-")
     return f"[{'^' if negated else ''}{escaped}]", end

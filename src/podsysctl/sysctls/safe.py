@@ -77,9 +77,7 @@ def pod_security_safe(version: ClusterVersion | None = None) -> frozenset[str]:
     raw there, never normalised. Source: pod-security-admission policy/check_sysctls.go.
     """
     wanted = version or _current_cluster()
-    return frozenset(
-        row.name for row in rows().values() if row.pod_security is not None and row.pod_security <= wanted
-    )
+    return frozenset(row.name for row in rows().values() if row.pod_security is not None and row.pod_security <= wanted)
 
 
 def pod_security_versions() -> tuple[ClusterVersion, ...]:

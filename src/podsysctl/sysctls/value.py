@@ -113,9 +113,7 @@ def parse_number(text: str, label: str = "") -> int:
         number = int(digits, 16)
     elif len(digits) > 1 and digits[0] == "0":
         if not all(digit in "01234567" for digit in digits):
-            raise ValueSyntaxError(
-                f"{label}{_short(text)} begins with 0 and is therefore octal, but holds an 8 or 9"
-            )
+            raise ValueSyntaxError(f"{label}{_short(text)} begins with 0 and is therefore octal, but holds an 8 or 9")
         number = int(digits, 8)
     else:
         number = int(digits)

@@ -1,0 +1,172 @@
+"""The originals of what was written, on disk before the write, so that a crash loses none.
+
+One file of JSON lines; each line is appended and fsynced. A record begins as "about to write", becomes
+"confirmed" with the value the kernel then showed, and ends as "forgotten". After a reboot the originals mean
+nothing (the kernel has started from its own defaults) and are dropped. Reading and writing /proc/sys itself
+is `procsys.py`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from podsysctl.base.errors import KernelError
+from podsysctl.sysctls.name import SysctlName, parse_name
+
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One parameter that was, or was about to be, written.
+
+    `original` is the value before our first write; `wanted` what we last asked for; `confirmed` what the
+    kernel showed after it, None when the program died in between.
+    """
+
+    name: SysctlName
+    original: str
+    wanted: str
+    confirmed: str | None
+
+
+class Journal:
+    """The undo journal in one file, used by one process at a time (an advisory lock sees to that).
+
+    Use it as a context manager; leaving it closes the file and keeps its content. `procsys.restore` plays it
+    back.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+        self._records: dict[SysctlName, Record] = {}
+
+    def __enter__(self) -> Journal:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND | os.O_NOFOLLOW
+        try:
+            self._fd = os.open(self._path, flags, 0o600)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._load()
+        except BlockingIOError as error:
+            self.close()
+            raise KernelError(f"{self._path}: another process is using this journal", errno=error.errno or 0) from error
+        except OSError as error:
+            self.close()
+            raise KernelError(f"{self._path}: {error.strerror}", errno=error.errno or 0) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the content stays for `procsys.restore`."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def pending(self) -> list[Record]:
+        """What has not been put back yet, in the order of the first write."""
+        return list(self._records.values())
+
+    def record(self, values: Mapping[SysctlName, tuple[str, str]]) -> None:
+        """Save originals (name to original and wanted value) durably. The first original of a name is kept.
+        Save originals (name to original and wanted value) durably. The first original of a name is kept."""
+        lines = []
+        for name, (original, wanted) in values.items():
+            earlier = self._records.get(name)
+            kept = earlier.original if earlier is not None else original
+            self._records[name] = Record(name, kept, wanted, None)
+            lines.append({"op": "write", "name": name.slashed, "original": kept, "wanted": wanted})
+        self._append(lines)
+
+    def confirm(self, values: Mapping[SysctlName, str]) -> None:
+        """Note what the kernel shows after the write."""
+        lines = []
+        for name, value in values.items():
+            earlier = self._records.get(name)
+            if earlier is not None:
+                self._records[name] = Record(name, earlier.original, earlier.wanted, value)
+                lines.append({"op": "confirm", "name": name.slashed, "value": value})
+        self._append(lines)
+
+    def forget(self, names: Iterable[SysctlName]) -> None:
+        """These have been put back; when nothing is left the file becomes empty."""
+        lines = [{"op": "forget", "name": name.slashed} for name in names if self._records.pop(name, None) is not None]
+        if self._records:
+            self._append(lines)
+        elif lines:
+            self._truncate()
+
+    def _append(self, lines: list[dict[str, str]]) -> None:
+        if not lines:
+            return
+        if os.fstat(self._fd).st_size == 0:
+            lines = [{"op": "boot", "id": _boot_id()}, *lines]
+        data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        try:
+            if os.write(self._fd, data) != len(data):
+                raise KernelError(f"{self._path}: the disk took only part of a record", errno=0)
+            os.fsync(self._fd)
+            self._sync_directory()
+        except OSError as error:
+            raise KernelError(f"{self._path}: {error.strerror}", errno=error.errno or 0) from error
+
+    def _truncate(self) -> None:
+        try:
+            os.ftruncate(self._fd, 0)
+            os.fsync(self._fd)
+        except OSError as error:
+            raise KernelError(f"{self._path}: {error.strerror}", errno=error.errno or 0) from error
+
+    def _sync_directory(self) -> None:
+        fd = os.open(os.path.dirname(os.path.abspath(self._path)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _load(self) -> None:
+        with open(self._fd, encoding="utf-8", closefd=False) as file:
+            lines = file.read().split("\n")
+        # Only the last line may be torn: it was being appended when the power went. What it announced was not done.
+        whole = lines[:-1]
+        if not whole:
+            if lines[-1]:
+                self._truncate()
+            return
+        for number, line in enumerate(whole, 1):
+            try:
+                if not self._apply(json.loads(line)):
+                    self._records.clear()
+                    self._truncate()
+                    return
+            except (ValueError, KeyError, TypeError) as error:
+                raise KernelError(f"{self._path}:{number}: not a record of the undo journal", errno=0) from error
+        if lines[-1]:
+            size = sum(len(line.encode()) + 1 for line in whole)
+            os.ftruncate(self._fd, size)
+            os.fsync(self._fd)
+
+    def _apply(self, line: dict[str, Any]) -> bool:
+        if line["op"] == "boot":
+            return bool(line["id"] == _boot_id())
+        name = parse_name(line["name"])
+        earlier = self._records.get(name)
+        if line["op"] == "write":
+            self._records[name] = Record(name, str(line["original"]), str(line["wanted"]), None)
+        elif line["op"] == "confirm" and earlier is not None:
+            self._records[name] = Record(name, earlier.original, earlier.wanted, str(line["value"]))
+        elif line["op"] == "forget":
+            self._records.pop(name, None)
+        return True
+
+
+def _boot_id() -> str:
+    with open(_BOOT_ID, encoding="ascii") as file:
+        return file.read().strip()

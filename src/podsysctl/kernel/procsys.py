@@ -1,0 +1,345 @@
+"""The one place that reads and writes /proc/sys.
+
+`read`, `list_names` and `write` act in the calling thread's namespaces, which is the host for a program on
+the host; `read_many` and `read_each` look into other pods' namespaces without a fork. A write is read back;
+with a journal the original is on disk before the kernel sees the new value. What a value means is
+`sysctls.value`'s business.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from podsysctl.base import limits
+from podsysctl.base.errors import KernelError, NameSyntaxError
+from podsysctl.kernel import files
+from podsysctl.kernel.journal import Journal
+from podsysctl.kernel.namespaces import Namespaces, run_in_each
+from podsysctl.sysctls.name import SysctlName, parse_name
+from podsysctl.sysctls.value import ValueSpec, values_equal
+
+FIRST_READ_BYTES = 4096
+"""Nearly every value fits; the kernel zeroes a buffer of this size per read, so a large one would cost."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+
+Reading = str | KernelError
+"""A value as the kernel prints it without the final newline, or why it could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file below /proc/sys: its name, its permission bits and its inode, which differs per namespaced
+    instance."""
+
+    name: SysctlName
+    mode: int
+    inode: int
+
+    @property
+    def readable(self) -> bool:
+        """Has anybody the right to read it?"""
+        return bool(self.mode & 0o444)
+
+    @property
+    def writable(self) -> bool:
+        """Has anybody the right to write it?"""
+        return bool(self.mode & 0o222)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did: the value before, what was asked for, and what the kernel says now.
+
+    `before` and `after` are None for a parameter that cannot be read. `matched` compares values, not text.
+    """
+
+    name: SysctlName
+    before: str | None
+    wanted: str
+    after: str | None
+    matched: bool
+
+
+def read(name: SysctlName) -> str:
+    """The value, as the kernel prints it without the final newline, in the calling thread's namespaces.
+
+    Bytes that are no UTF-8 survive as surrogates. Raises KernelError with the errno.
+    """
+    root = files.open_root()
+    try:
+        return _read(root, name)
+    finally:
+        os.close(root)
+
+
+def read_here(names: Iterable[SysctlName]) -> dict[SysctlName, Reading]:
+    """Many values in the calling thread's namespaces; an unreadable one is the error, nothing is raised for
+    it."""
+    root = files.open_root()
+    try:
+        return {name: _reading(root, name) for name in names}
+    finally:
+        os.close(root)
+
+
+def read_many(names: Sequence[SysctlName], namespaces: Namespaces) -> dict[SysctlName, Reading]:
+    """Many values as a pod sees them, without entering it with a process.
+
+    Every name is a key of the answer; a KernelError stands where the kernel refused. Only names below
+    `user.` need a child process, when the pod has a user namespace of its own. Raises KernelError when a
+    namespace cannot be entered.
+    """
+    return read_each(names, (namespaces,))[0]
+
+
+def read_each(names: Sequence[SysctlName], targets: Sequence[Namespaces]) -> list[dict[SysctlName, Reading]]:
+    """The same names in many pods' namespaces, one thread for all, answers in the order of the targets."""
+    root = files.open_root()
+    try:
+        results = run_in_each(targets, lambda _: {name: _reading(root, name) for name in names})
+    finally:
+        os.close(root)
+    of_users = [name for name in names if name.segments[0] == "user"]
+    if of_users:
+        for target, result in zip(targets, results, strict=True):
+            if _has_other_user_namespace(target):
+                result.update(_read_in_child(of_users, target))
+    return results
+
+
+def list_entries(prefix: SysctlName | None = None) -> list[Entry]:
+    """Every file below /proc/sys, or below a name, in the calling thread's namespaces, sorted by path.
+
+    A prefix that is a file gives that one. Raises KernelError when the prefix does not exist. Files whose
+    path is no parsable name are left out (there are none in mainline kernels).
+    """
+    base = files.ROOT if prefix is None else prefix.proc_path
+    out: list[Entry] = []
+    try:
+        status = os.lstat(base)
+        if prefix is not None and stat.S_ISREG(status.st_mode):
+            return [Entry(prefix, stat.S_IMODE(status.st_mode), status.st_ino)]
+        _walk(base, () if prefix is None else prefix.segments, out)
+    except OSError as error:
+        label = "" if prefix is None else prefix.dotted
+        raise _translate(error, label or files.ROOT, "read") from error
+    return out
+
+
+def list_names(prefix: SysctlName | None = None) -> list[SysctlName]:
+    """Every parameter this thread's namespaces show, sorted."""
+    return [entry.name for entry in list_entries(prefix)]
+
+
+def exists(name: SysctlName) -> bool:
+    """Is there such a file in the calling thread's namespaces?"""
+    try:
+        return stat.S_ISREG(os.lstat(name.proc_path).st_mode)
+    except OSError:
+        return False
+
+
+def write(name: SysctlName, value: str, *, spec: ValueSpec | None = None, journal: Journal | None = None) -> Written:
+    """Write one value in the calling thread's namespaces and read it back.
+
+    With a journal the original is saved and on disk before the write. The value goes to the kernel in one
+    write, verbatim; an empty one as a newline, since the kernel ignores a write of no bytes. Raises
+    KernelError, with the errno, when the parameter does not exist, is read-only or refuses the value;
+    nothing has changed then.
+    """
+    return write_all({name: value}, specs={} if spec is None else {name: spec}, journal=journal)[0]
+
+
+def write_all(
+    values: Mapping[SysctlName, str],
+    *,
+    specs: Mapping[SysctlName, ValueSpec] | None = None,
+    journal: Journal | None = None,
+) -> list[Written]:
+    """Write several values in the order given: all checked and saved first, then written, then read back.
+
+    When the kernel refuses one, those already written are put back before KernelError is raised.
+    """
+    root = files.open_root()
+    done: list[tuple[SysctlName, str | None]] = []
+    try:
+        before = {name: _original(root, name) for name in values}
+        readable = {name: text for name, text in before.items() if text is not None}
+        known = frozenset() if journal is None else frozenset(record.name for record in journal.pending())
+        if journal is not None:
+            journal.record({name: (text, values[name]) for name, text in readable.items()})
+        results = []
+        for name, value in values.items():
+            try:
+                _write(root, name, value)
+            except KernelError:
+                _put_back(root, done)
+                if journal is not None:
+                    journal.confirm({name: text for name, text in readable.items() if name in known})
+                    journal.forget(name for name in values if name not in known)
+                raise
+            done.append((name, before[name]))
+        for name, value in values.items():
+            after = _original(root, name)
+            spec = (specs or {}).get(name)
+            matched = after is None or values_equal(spec, after, value)
+            results.append(Written(name, before[name], value, after, matched))
+        if journal is not None:
+            journal.confirm({item.name: item.after for item in results if item.after is not None})
+        return results
+    finally:
+        os.close(root)
+
+
+def restore(journal: Journal) -> list[Written]:
+    """Put back every original that the journal holds, newest first, and empty it.
+
+    A value that somebody else has changed since is left alone and stays in the answer with `matched` False;
+    one whose write was never confirmed (the crash came in between) is put back. Raises KernelError when the
+    kernel refuses an original; the journal then still holds what is left.
+    """
+    results = []
+    root = files.open_root()
+    try:
+        for record in reversed(journal.pending()):
+            now = _original(root, record.name)
+            if now is None or values_equal(None, now, record.original):
+                results.append(Written(record.name, now, record.original, now, True))
+            elif record.confirmed is not None and not values_equal(None, now, record.confirmed):
+                results.append(Written(record.name, now, record.original, now, False))
+            else:
+                _write(root, record.name, record.original)
+                after = _original(root, record.name)
+                matched = after is not None and values_equal(None, after, record.original)
+                results.append(Written(record.name, now, record.original, after, matched))
+            journal.forget((record.name,))
+    finally:
+        os.close(root)
+    return results
+
+
+def _read(root: int, name: SysctlName) -> str:
+    try:
+        fd = files.open_below(root, name, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            data = os.read(fd, FIRST_READ_BYTES)
+            if len(data) == FIRST_READ_BYTES:
+                data = os.pread(fd, limits.SYSCTL_VALUE_BYTES, 0)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise _translate(error, name.dotted, "read") from error
+    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def _reading(root: int, name: SysctlName) -> Reading:
+    try:
+        return _read(root, name)
+    except KernelError as error:
+        return error
+
+
+def _original(root: int, name: SysctlName) -> str | None:
+    """The value before a write; None for a parameter that exists and cannot be read. Raises KernelError if
+    absent."""
+    try:
+        return _read(root, name)
+    except KernelError as error:
+        if error.errno in (errno.EACCES, errno.EPERM) and exists(name):
+            return None
+        raise
+
+
+def _write(root: int, name: SysctlName, value: str) -> None:
+    data = value.encode("utf-8", "surrogateescape") or b"\n"
+    if len(data) > limits.SYSCTL_VALUE_BYTES:
+        raise KernelError(f"{name.dotted}: value is longer than {limits.SYSCTL_VALUE_BYTES} bytes", errno=errno.E2BIG)
+    try:
+        fd = files.open_below(root, name, os.O_WRONLY)
+        try:
+            count = os.write(fd, data)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise _translate(error, name.dotted, "write", value) from error
+    if count != len(data):
+        raise KernelError(f"{name.dotted}: the kernel took {count} of {len(data)} bytes", errno=errno.EIO)
+
+
+def _put_back(root: int, done: Sequence[tuple[SysctlName, str | None]]) -> None:
+    for name, original in reversed(done):
+        if original is not None:
+            _write(root, name, original)
+
+
+def _walk(directory: str, segments: tuple[str, ...], out: list[Entry]) -> None:
+    with os.scandir(directory) as scan:
+        entries = sorted(scan, key=lambda entry: entry.name)
+    for entry in entries:
+        parts = (*segments, entry.name)
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                _walk(entry.path, parts, out)
+            elif entry.is_file(follow_symlinks=False) and (_PLAIN.fullmatch(entry.name) or _is_nameable(parts)):
+                status = entry.stat(follow_symlinks=False)
+                out.append(Entry(SysctlName(parts), stat.S_IMODE(status.st_mode), status.st_ino))
+        except (FileNotFoundError, PermissionError):
+            continue  # an interface went away while we walked, or a mount point of another owner is in the tree
+
+
+def _is_nameable(parts: tuple[str, ...]) -> bool:
+    """Can a sysctl name mean this file? False only for what no mainline kernel has."""
+    try:
+        return parse_name("/".join(parts)).segments == parts
+    except NameSyntaxError:
+        return False
+
+
+def _has_other_user_namespace(target: Namespaces) -> bool:
+    path = target.path("user")
+    if path is None:
+        return False
+    return Namespaces((("user", path),)).identity() != Namespaces((("user", "/proc/self/ns/user"),)).identity()
+
+
+def _read_in_child(names: Sequence[SysctlName], target: Namespaces) -> dict[SysctlName, Reading]:
+    from podsysctl.kernel import child
+
+    return child.read_in_user_namespace(names, target)
+
+
+_REASONS = {
+    errno.ENOENT: "there is no such parameter in this namespace of this kernel",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "not permitted",
+    errno.EINVAL: "the kernel does not accept this value",
+    errno.ERANGE: "the value is out of the kernel's range",
+    errno.EROFS: "/proc/sys is mounted read-only here",
+    errno.EISDIR: "is a group of parameters, not one",
+    errno.ENOTDIR: "there is no such parameter in this namespace of this kernel",
+    errno.ELOOP: "a symbolic link is in the way",
+    errno.EXDEV: "another file system is mounted in the way",
+    errno.EBUSY: "the kernel is busy with it",
+    errno.ENOMEM: "the kernel has no memory for it",
+    errno.ENODEV: "the kernel has no device for it",
+    errno.EOPNOTSUPP: "the hardware or the configuration of this kernel does not support it",
+    errno.EAGAIN: "the kernel asks to try again",
+    errno.EIO: "the kernel reports an input or output error",
+}
+
+
+def _translate(error: OSError, label: str, verb: str, value: str = "") -> KernelError:
+    number = error.errno or 0
+    text = _REASONS.get(number, os.strerror(number))
+    if number == errno.EACCES and verb == "write":
+        text = "is read-only for this user"
+    subject = f"{label} = {value!r}" if value else label
+    code = errno.errorcode.get(number, str(number))
+    hint = "run as root" if number in (errno.EACCES, errno.EPERM) and os.geteuid() != 0 else ""
+    return KernelError(f"{subject}: {text} ({code})", errno=number, hint=hint)
