@@ -14,7 +14,7 @@ from typing import Any
 from podsysctl.base.errors import PodsysctlError, ValueSyntaxError
 from podsysctl.objects import gotime
 from podsysctl.objects.gojson import NumberText, finish_numbers
-from podsysctl.objects.goshape import ABSENT, GoField, struct_of
+from podsysctl.objects.goshape import ABSENT, TYPED_INSIDE, GoField, struct_of
 from podsysctl.objects.quantity import parse_quantity
 from podsysctl.objects.schema import ANY, LIST, MAP, OBJECT, Schema, builtin
 
@@ -72,7 +72,10 @@ class Canonicaliser:
         for key, item in value.items():
             field = fields.get(key)
             if field is None:
-                self.dropped = True
+                if key in ("kind", "apiVersion") and schema.type_name in TYPED_INSIDE and item is not None:
+                    out[key] = _text(item)
+                else:
+                    self.dropped = True
                 continue
             written = self._field(item, field)
             if written is not ABSENT:

@@ -12,7 +12,7 @@ from typing import Any
 from podsysctl.base.errors import PodsysctlError, ValueSyntaxError
 from podsysctl.objects import gotime
 from podsysctl.objects.gojson import Members, NumberText
-from podsysctl.objects.goshape import element_type, struct_of, type_of
+from podsysctl.objects.goshape import TYPED_INSIDE, element_type, struct_of, type_of
 from podsysctl.objects.quantity import parse_quantity
 from podsysctl.objects.quote import quote
 from podsysctl.objects.schema import ANY, LIST, MAP, OBJECT, Schema, builtin
@@ -71,7 +71,7 @@ class Diagnosis:
         context = (self._struct, len(self._fields))
         for key, value in node:
             field = struct.fields.get(key)
-            is_meta = field is None and is_root and key in _TYPE_META
+            is_meta = field is None and key in _TYPE_META and (is_root or schema.type_name in TYPED_INSIDE)
             if field is None and not is_meta:
                 self._problem("unknown field", key)
                 continue

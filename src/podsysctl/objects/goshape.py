@@ -47,6 +47,9 @@ _ZEROS: dict[str, Any] = {
     "IntOrString": 0,
 }
 
+TYPED_INSIDE = frozenset({"core/v1.PersistentVolumeClaim"})
+"""Kinds that stand inside other objects with an `apiVersion` and `kind` of their own."""
+
 ABSENT = object()
 """The mark of a value that JSON leaves out."""
 

@@ -16,6 +16,9 @@ from podsysctl.base.errors import ValueSyntaxError
 NANO = 1_000_000_000
 """Nanos in one unit."""
 
+DECIMAL, BINARY, EXPONENT = 10, 2, 0
+"""Notations: `100m` and `2G`, `512Mi`, `2e3`."""
+
 _FORMAT_WRONG = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _NUMERIC = "unable to parse numeric part of quantity"
 _SUFFIX = "unable to parse quantity's suffix"
@@ -35,13 +38,20 @@ _INT64_DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A parsed quantity: its value in nanos and its canonical text."""
+    """A parsed quantity: its value in nanos, its canonical text and the notation it was written in."""
 
     nanos: int
     text: str
+    notation: int = DECIMAL
 
     def __str__(self) -> str:
         return self.text
+
+    def plus(self, other: Quantity) -> Quantity:
+        """The sum, in the notation of the first that is not zero."""
+        nanos = self.nanos + other.nanos
+        notation = self.notation if self.nanos else other.notation
+        return Quantity(nanos, _write(nanos, notation), notation)
 
     def ceil(self, unit_nanos: int = NANO) -> int:
         """The value in units of `unit_nanos` nanos, rounded up."""
@@ -73,16 +83,14 @@ def parse_quantity(text: str) -> Quantity:
         raise ValueSyntaxError(_NUMERIC)
     digits = (whole or "0") + fraction
     negative = sign == "-"
-    is_binary = base == 2
     nanos = _scale(int(digits), len(fraction), base, exponent)
-    if is_binary and nanos > _LARGEST_BINARY * NANO:
+    if base == BINARY and nanos > _LARGEST_BINARY * NANO:
         nanos = _LARGEST_BINARY * NANO
     if _is_canonical(whole or "0", fraction, suffix, base, exponent):
-        return Quantity(-nanos if negative else nanos, text)
-    if is_binary and 0 < nanos < NANO:
-        is_binary = False
+        return Quantity(-nanos if negative else nanos, text, base)
+    notation = DECIMAL if base == BINARY and 0 < nanos < NANO else base
     signed = -nanos if negative else nanos
-    return Quantity(signed, _write(signed, is_binary, is_exponent=base == 0))
+    return Quantity(signed, _write(signed, notation), notation)
 
 
 def canonical(value: Any) -> str:
@@ -133,10 +141,19 @@ def _is_canonical(whole: str, fraction: str, suffix: str, base: int, exponent: i
     return scale % 3 == 0 and not digits.endswith("000") and digits[0] != "0"
 
 
-def _write(nanos: int, is_binary: bool, is_exponent: bool) -> str:
+def round_up_to_milli(quantity: Quantity) -> Quantity:
+    """The quantity with thousandths as its finest step, rounded away from zero."""
+    step = 1_000_000
+    nanos = -(-abs(quantity.nanos) // step) * step
+    if quantity.nanos < 0:
+        nanos = -nanos
+    return Quantity(nanos, _write(nanos, quantity.notation), quantity.notation)
+
+
+def _write(nanos: int, notation: int) -> str:
     if nanos == 0:
         return "0"
-    if is_binary and not -1024 * NANO < nanos < 1024 * NANO and nanos % NANO == 0:
+    if notation == BINARY and not -1024 * NANO < nanos < 1024 * NANO and nanos % NANO == 0:
         return _write_binary(nanos // NANO)
     exponent = -9
     while nanos % 10 == 0:
@@ -145,7 +162,7 @@ def _write(nanos: int, is_binary: bool, is_exponent: bool) -> str:
     shift = exponent % 3
     nanos *= 10**shift
     exponent -= shift
-    if is_exponent:
+    if notation == EXPONENT:
         return f"{nanos}e{exponent}" if exponent else str(nanos)
     return f"{nanos}{_DECIMAL_NAMES.get(exponent, '')}"
 

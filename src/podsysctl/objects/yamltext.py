@@ -118,7 +118,7 @@ def _construct(node: yaml.Node) -> Any:
         return [_construct(item) for item in node.value]
     if isinstance(node, yaml.MappingNode):
         return _mapping(node)
-    return _scalar(node)
+    return _scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
 
 def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
