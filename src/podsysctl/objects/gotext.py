@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
 from podsysctl.objects.quote import quote
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 def json_text(value: Any) -> str:
@@ -29,7 +32,9 @@ def _encode(value: Any) -> str:
         return "[" + ",".join(map(_encode, value)) + "]"
     if isinstance(value, float):
         return float_text(value)
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return encode_basestring(value)
+    return _ENCODER.encode(value)
 
 
 def float_text(value: float) -> str:

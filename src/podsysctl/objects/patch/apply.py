@@ -154,7 +154,7 @@ class _Apply:
             **managers,
             applier: Owned(fields, self._api_version, last.time if last else ""),
         }
-        if last is not None and last.fields:
+        if last is not None and fieldset.difference(last.fields, fields):
             merged = self._prune(merged, managers, last.fields)
         changes = comparison.compare(live, merged, self._schema).without(self._reset)
         if not force:

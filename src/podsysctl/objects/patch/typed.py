@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from podsysctl.objects import gotext
@@ -151,7 +152,15 @@ def element(schema: Schema, item: Any) -> str:
             f"associative list with keys has an element that omits all key fields [{listed}] "
             "(and doesn't have default values for any key fields)"
         )
-    return f"k:{gotext.json_text(keys)}"
+    pairs = [part for name in sorted(keys) for part in (name, keys[name])]
+    if any(map(is_container, pairs)):
+        return f"k:{gotext.json_text(keys)}"
+    return _key_element(*pairs)
+
+
+@lru_cache(maxsize=8192, typed=True)
+def _key_element(*pairs: Any) -> str:
+    return f"k:{gotext.json_text(dict(zip(pairs[::2], pairs[1::2], strict=True)))}"
 
 
 def _key_default(schema: Schema, name: str) -> Any:
