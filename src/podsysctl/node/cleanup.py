@@ -1,0 +1,137 @@
+"""Removes what pods leave: dead containers, old sandboxes, volumes, logs, control groups, and the API object.
+
+Only what carries this node's label is touched, so several agents can share a runtime, and so can others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Collection
+
+from podsysctl.base.errors import KernelError, PodsysctlError, RuntimeServiceError, StatusError
+from podsysctl.client.rest import Client
+from podsysctl.node import cgroups, labels
+from podsysctl.node import pod as pods
+from podsysctl.node.config import AgentConfig
+from podsysctl.node.paths import NodePaths, uid_of_log_directory
+from podsysctl.node.runtime_reader import RuntimeReader
+from podsysctl.node.runtime_state import EXITED, PodRuntime
+from podsysctl.node.status_writer import PODS
+from podsysctl.node.volumes.manager import Volumes
+from podsysctl.runtime import cri_pb2 as cri
+from podsysctl.runtime.service import RuntimeService
+
+log = logging.getLogger(__name__)
+
+KEPT_RECORDS = 2
+"""Containers kept per name: the present one and the one before, whose end and log people ask for."""
+
+ORPHAN_STOP_S = 2
+"""Seconds between stop signal and kill for containers whose pod nobody knows any more."""
+
+
+class Cleanup:
+    """Clean-up for one node."""
+
+    def __init__(
+        self,
+        client: Client,
+        runtime: RuntimeService,
+        reader: RuntimeReader,
+        volumes: Volumes,
+        paths: NodePaths,
+        config: AgentConfig,
+    ) -> None:
+        self._client = client
+        self._runtime = runtime
+        self._reader = reader
+        self._volumes = volumes
+        self._paths = paths
+        self._config = config
+
+    async def prune(self, runtime: PodRuntime) -> None:
+        """Remove a living pod's older dead containers and sandboxes. Raises RuntimeServiceError."""
+        seen: dict[str, int] = {}
+        for record in list(runtime.containers):
+            seen[record.name] = seen.get(record.name, 0) + 1
+            if seen[record.name] > KEPT_RECORDS and record.state == EXITED:
+                await self._remove_container(record.id)
+                runtime.containers.remove(record)
+        in_use = {record.sandbox_id for record in runtime.containers}
+        for sandbox in runtime.sandboxes[1:]:
+            if not sandbox.ready and sandbox.id not in in_use:
+                await self._runtime.remove_pod_sandbox(sandbox.id)
+                runtime.sandboxes.remove(sandbox)
+
+    async def _remove_container(self, container_id: str) -> None:
+        await self._runtime.remove_container(container_id)
+        self._reader.forget(container_id)
+
+    async def remove_pod(self, uid: str) -> None:
+        """Remove every trace of a pod from the node. Raises RuntimeServiceError, KernelError."""
+        selector = {labels.POD_UID: uid, labels.NODE: self._config.node_name}
+        containers, sandboxes = await asyncio.gather(
+            self._runtime.list_containers(cri.ContainerFilter(label_selector=selector)),
+            self._runtime.list_pod_sandbox(cri.PodSandboxFilter(label_selector=selector)),
+        )
+        for entry in containers:
+            if entry.state in (cri.CONTAINER_RUNNING, cri.CONTAINER_UNKNOWN):
+                await self._runtime.stop_container(entry.id, ORPHAN_STOP_S)
+            await self._remove_container(entry.id)
+        for sandbox in sandboxes:
+            await self._runtime.stop_pod_sandbox(sandbox.id)
+            await self._runtime.remove_pod_sandbox(sandbox.id)
+        await self._volumes.remove(uid)
+        await asyncio.to_thread(self._remove_files, uid)
+
+    def _remove_files(self, uid: str) -> None:
+        if self._paths.logs.is_dir():
+            for directory in self._paths.logs.glob(f"*_{uid}"):
+                shutil.rmtree(directory)
+        cgroups.remove(uid, self._config)
+
+    async def delete_object(self, pod: pods.Pod) -> None:
+        """Remove the pod from the API at last; one that is gone or was replaced is left alone."""
+        try:
+            await self._client.delete(
+                PODS, pods.name(pod), pods.namespace(pod), grace_period_s=0, uid=pods.uid(pod)
+            )
+        except StatusError as error:
+            if error.code not in (404, 409):
+                raise
+
+    async def orphans(self, known: Collection[str]) -> None:
+        """Remove whatever belongs to pods that are not known; failures are logged and tried again later."""
+        for uid in sorted(await self._traces() - set(known)):
+            log.info("pod %s is gone; removing what it left", uid)
+            try:
+                await self.remove_pod(uid)
+            except (RuntimeServiceError, KernelError, OSError) as error:
+                log.warning("what pod %s left cannot be removed yet: %s", uid, error)
+
+    async def _traces(self) -> set[str]:
+        """Uids of all pods that left anything on this node. Raises RuntimeServiceError."""
+        selector = {labels.NODE: self._config.node_name}
+        sandboxes = await self._runtime.list_pod_sandbox(cri.PodSandboxFilter(label_selector=selector))
+        out = {entry.labels[labels.POD_UID] for entry in sandboxes}
+        if self._paths.pods.is_dir():
+            out |= {path.name for path in self._paths.pods.iterdir()}
+        if self._paths.logs.is_dir():
+            out |= {uid_of_log_directory(path.name) for path in self._paths.logs.iterdir()}
+        return out | cgroups.pod_uids(self._config)
+
+
+async def remove_everything(
+    client: Client, runtime: RuntimeService, volumes: Volumes, paths: NodePaths, config: AgentConfig
+) -> None:
+    """Stop and remove every pod of the node from this machine; the API's objects stay. Raises PodsysctlError."""
+    reader = RuntimeReader(runtime, config.node_name)
+    cleanup = Cleanup(client, runtime, reader, volumes, paths, config)
+    await cleanup.orphans(())
+    selector = {labels.NODE: config.node_name}
+    left = await runtime.list_pod_sandbox(cri.PodSandboxFilter(label_selector=selector))
+    if left:
+        raise PodsysctlError(f"{len(left)} pods of node {config.node_name} could not be removed")
+    cgroups.remove_node(config)

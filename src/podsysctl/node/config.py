@@ -1,0 +1,182 @@
+"""What one node agent is told: who it is, where its files lie, and its KubeletConfiguration."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from podsysctl.base import limits
+from podsysctl.base.errors import UsageError
+from podsysctl.node import amounts
+
+KUBELET_PORT = 10250
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletConfiguration:
+    """The fields of kubelet.config.k8s.io/v1beta1 that this agent obeys; defaults are the kubelet's.
+
+    Durations are seconds. Fields that are not here are accepted and have no effect.
+    """
+
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
+    default_pod_sysctls: Mapping[str, str] = field(default_factory=dict)
+    max_pods: int = 110
+    pod_pids_limit: int = -1
+    cluster_dns: tuple[str, ...] = ()
+    cluster_domain: str = ""
+    resolv_conf: str = ""
+    cgroup_driver: str = "cgroupfs"
+    cgroup_root: str = ""
+    cpu_cfs_quota: bool = True
+    cpu_cfs_quota_period_s: float = 0.1
+    seccomp_default: bool = False
+    serialize_image_pulls: bool = True
+    max_parallel_image_pulls: int = 0
+    system_reserved: Mapping[str, str] = field(default_factory=dict)
+    kube_reserved: Mapping[str, str] = field(default_factory=dict)
+    crash_loop_maximum_s: float = 300.0
+    register_with_taints: tuple[Mapping[str, str], ...] = ()
+    node_status_report_s: float = 300.0
+    node_status_update_s: float = 10.0
+    lease_duration_s: int = 40
+
+
+def parse_kubelet_configuration(document: Mapping[str, Any]) -> KubeletConfiguration:
+    """Read a decoded KubeletConfiguration. Raises UsageError naming the field that cannot be understood."""
+    kind = document.get("kind", "KubeletConfiguration")
+    if kind != "KubeletConfiguration":
+        raise UsageError(f"kubelet configuration: kind is {kind!r}, it must be KubeletConfiguration")
+    read = _Reader(document)
+    crash_loop = _Reader(document.get("crashLoopBackOff") or {})
+    return KubeletConfiguration(
+        allowed_unsafe_sysctls=read.strings("allowedUnsafeSysctls"),
+        default_pod_sysctls=read.mapping("defaultPodSysctls"),
+        max_pods=read.integer("maxPods", 110),
+        pod_pids_limit=read.integer("podPidsLimit", -1),
+        cluster_dns=read.strings("clusterDNS"),
+        cluster_domain=read.string("clusterDomain", ""),
+        resolv_conf=read.string("resolvConf", ""),
+        cgroup_driver=read.string("cgroupDriver", "cgroupfs"),
+        cgroup_root=read.string("cgroupRoot", ""),
+        cpu_cfs_quota=bool(document.get("cpuCFSQuota", True)),
+        cpu_cfs_quota_period_s=read.duration("cpuCFSQuotaPeriod", 0.1),
+        seccomp_default=bool(document.get("seccompDefault", False)),
+        serialize_image_pulls=bool(document.get("serializeImagePulls", True)),
+        max_parallel_image_pulls=read.integer("maxParallelImagePulls", 0),
+        system_reserved=read.mapping("systemReserved"),
+        kube_reserved=read.mapping("kubeReserved"),
+        crash_loop_maximum_s=crash_loop.duration("maxContainerRestartPeriod", 300.0),
+        register_with_taints=tuple(document.get("registerWithTaints") or ()),
+        node_status_report_s=read.duration("nodeStatusReportFrequency", 300.0),
+        node_status_update_s=read.duration("nodeStatusUpdateFrequency", 10.0),
+        lease_duration_s=read.integer("nodeLeaseDurationSeconds", 40),
+    )
+
+
+def load_kubelet_configuration(path: Path) -> KubeletConfiguration:
+    """Read a KubeletConfiguration file, YAML or JSON. Raises UsageError with the file's name."""
+    try:
+        size = path.stat().st_size
+        text = path.read_text()
+    except OSError as error:
+        raise UsageError(f"kubelet configuration {path}: {error.strerror}") from error
+    if size > limits.YAML_DOCUMENT_BYTES:
+        raise UsageError(f"kubelet configuration {path} has more than {limits.YAML_DOCUMENT_BYTES} bytes")
+    try:
+        document = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise UsageError(f"kubelet configuration {path}: {error}") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"kubelet configuration {path} is not a mapping")
+    return parse_kubelet_configuration(document)
+
+
+class _Reader:
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        value = self._document.get(key) or ()
+        if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(v, str) for v in value):
+            raise UsageError(f"kubelet configuration: {key} must be a list of strings")
+        return tuple(value)
+
+    def mapping(self, key: str) -> dict[str, str]:
+        value = self._document.get(key) or {}
+        if not isinstance(value, Mapping):
+            raise UsageError(f"kubelet configuration: {key} must be a mapping of strings")
+        return {str(k): str(v) for k, v in value.items()}
+
+    def string(self, key: str, default: str) -> str:
+        value = self._document.get(key)
+        return default if value is None else str(value)
+
+    def integer(self, key: str, default: int) -> int:
+        value = self._document.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise UsageError(f"kubelet configuration: {key} must be an integer, it is {value!r}")
+        return value
+
+    def duration(self, key: str, default: float) -> float:
+        value = self._document.get(key)
+        if value is None or value == "":
+            return default
+        return parse_duration(str(value), key)
+
+
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(text: str, field_name: str) -> float:
+    """A Go duration such as 1m30s in seconds. Raises UsageError naming the field.
+
+    >>> parse_duration("1m30s", "x"), parse_duration("100ms", "x")
+    (90.0, 0.1)
+    """
+    if text == "0":
+        return 0.0
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise UsageError(f"kubelet configuration: {field_name}: {text!r} is not a duration such as 1m30s")
+    return math.fsum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """One node: its name, its files, its addresses and how it presents itself.
+
+    `root` holds the node's volumes, logs and checkpoints. `kubelet_port` is where the node's HTTPS endpoint
+    listens. `labels` and `taints` are given to the Node object when it is first registered.
+    `max_sandbox_starts` bounds how many sandboxes are made at once.
+    """
+
+    node_name: str
+    root: Path
+    node_ips: tuple[str, ...] = ()
+    hostname: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Mapping[str, str], ...] = ()
+    kubelet: KubeletConfiguration = field(default_factory=KubeletConfiguration)
+    kubelet_port: int = KUBELET_PORT
+    max_sandbox_starts: int = 4
+    image_aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shown_hostname(self) -> str:
+        """The node's host name, its own name unless told otherwise."""
+        return self.hostname or self.node_name
+
+    def reserved(self, resource: str) -> int:
+        """What is set aside of cpu (millicores), memory or storage (bytes) for the system."""
+        given = (self.kubelet.system_reserved.get(resource), self.kubelet.kube_reserved.get(resource))
+        return sum(amounts.of(resource, text) for text in given if text)

@@ -1,0 +1,209 @@
+"""Registers the node and keeps it alive: Node object, status updates, Lease heartbeat (kubelet_node_status.go)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from podsysctl.base.clock import Clock, format_micro_time, format_time
+from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, RuntimeServiceError, StatusError
+from podsysctl.client.events import EventRecorder
+from podsysctl.client.informer import Informer
+from podsysctl.client.rest import Client
+from podsysctl.node import events, node_status
+from podsysctl.node.config import AgentConfig
+from podsysctl.node.machine import Machine
+from podsysctl.node.node_status import RuntimeFacts
+from podsysctl.objects.kinds import builtin_by_resource
+from podsysctl.runtime.service import RuntimeService
+
+log = logging.getLogger(__name__)
+
+NODES = builtin_by_resource("", "v1", "nodes")
+LEASES = builtin_by_resource("coordination.k8s.io", "v1", "leases")
+LEASE_NAMESPACE = "kube-node-lease"
+SHOWN_IMAGES = 50
+"""Images listed in the node's status, the kubelet's default nodeStatusMaxImages."""
+
+RETRY_S = 1.0
+
+
+class Registration:
+    """The Node object of one agent. `problem` tells why the node is not ready, '' when it is."""
+
+    def __init__(
+        self,
+        client: Client,
+        runtime: RuntimeService,
+        recorder: EventRecorder,
+        config: AgentConfig,
+        machine: Machine,
+        addresses: tuple[str, ...],
+        clock: Clock,
+        problem: Callable[[], str],
+    ) -> None:
+        self._client = client
+        self._runtime = runtime
+        self._recorder = recorder
+        self._config = config
+        self._machine = machine
+        self._addresses = addresses
+        self._clock = clock
+        self._problem = problem
+        self._reported_s = 0.0
+        self._changed = asyncio.Event()
+        self._informer = Informer(client, NODES, field_selector=f"metadata.name={config.node_name}")
+        self.node: dict[str, Any] = {}
+
+    async def follow(self) -> None:
+        """Keep `node` as the API has it, until cancelled."""
+
+        def take(*seen: dict[str, Any]) -> None:
+            self.node = seen[-1]
+
+        self._informer.add_handler(on_add=take, on_update=take)
+        await self._informer.run()
+
+    async def register(self) -> None:
+        """Create the Node, or take over the one there is, and write its first status. Raises StatusError."""
+        wanted = node_status.initial(self._config, self._machine)
+        while not self.node:
+            try:
+                self.node = await self._create_or_adopt(wanted)
+            except ConnectionFailedError as error:
+                log.warning("node not registered yet: %s", error.message)
+                await asyncio.sleep(RETRY_S)
+        self._event("Normal", events.STARTING, "Starting kubelet.")
+        await self.report(force=True)
+
+    async def _create_or_adopt(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        name = self._config.node_name
+        try:
+            return await self._client.create(NODES, dict(wanted))
+        except StatusError as error:
+            if error.code != 409:
+                raise
+        found = await self._client.get(NODES, name)
+        labels = found["metadata"].get("labels") or {}
+        missing = {k: v for k, v in wanted["metadata"]["labels"].items() if labels.get(k) != v}
+        if not missing:
+            return found
+        return await self._client.patch(NODES, name, {"metadata": {"labels": missing}})
+
+    def status_changed(self) -> None:
+        """Something that the status shows changed: report without waiting for the interval."""
+        self._changed.set()
+
+    async def report_loop(self) -> None:
+        """Write the status when it changes, and now and then when it does not, until cancelled."""
+        kubelet = self._config.kubelet
+        while True:
+            try:
+                async with asyncio.timeout(kubelet.node_status_update_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+            self._changed.clear()
+            try:
+                await self.report()
+            except PodsysctlError as error:
+                log.warning("node status not written: %s", error.message)
+
+    async def report(self, *, force: bool = False) -> None:
+        """Write the status if it is due. Raises StatusError, ConnectionFailedError."""
+        now_s = self._clock.monotonic_s()
+        old = self.node.get("status") or {}
+        now = format_time(self._clock.now())
+        facts = await self._runtime_facts()
+        new = node_status.status(self._config, self._machine, facts, self._addresses, old, now)
+        due = now_s - self._reported_s >= self._config.kubelet.node_status_report_s
+        if not (force or due or node_status.differs(old, {**old, **new})):
+            return
+        self.node = await self._client.patch(
+            NODES, self._config.node_name, {"status": new}, subresource="status", patch_type="merge"
+        )
+        self._reported_s = now_s
+        self._transitions(old, new)
+
+    def _transitions(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        before = {c["type"]: c["status"] for c in old.get("conditions") or ()}
+        for condition in new["conditions"]:
+            if condition["type"] == "Ready" and before.get("Ready") != condition["status"]:
+                reason = "NodeReady" if condition["status"] == "True" else "NodeNotReady"
+            elif condition["type"] != "Ready" and condition["type"] not in before:
+                reason = condition["reason"].replace("Kubelet", "Node")
+            else:
+                continue
+            self._event("Normal", reason, f"Node {self._config.node_name} status is now: {reason}")
+
+    def _event(self, kind: str, reason: str, message: str) -> None:
+        # The kubelet's events of its node carry the node's name as uid; describe node finds them by it.
+        name = self._config.node_name
+        self._recorder.event({"kind": "Node", "name": name, "uid": name}, kind, reason, message)
+
+    async def _runtime_facts(self) -> RuntimeFacts:
+        try:
+            version = await self._runtime.version()
+            status = await self._runtime.status()
+            listed = await self._runtime.list_images()
+        except RuntimeServiceError as error:
+            return RuntimeFacts("containerd", "unknown", f"container runtime is down: {error.message}")
+        problems = [
+            f"container runtime {'network ' if c.type == 'NetworkReady' else ''}not ready: "
+            f"{c.type}=false reason:{c.reason} message:{c.message}"
+            for c in status.status.conditions
+            if not c.status
+        ]
+        problem = "; ".join(p for p in (*problems, self._problem()) if p)
+        return RuntimeFacts(version.runtime_name, version.runtime_version, problem, _images(listed))
+
+    async def lease_loop(self) -> None:
+        """Renew the node's lease at a quarter of its life, until cancelled."""
+        lease: dict[str, Any] | None = None
+        while True:
+            try:
+                lease = await self._renew(lease)
+                wait_s = self._config.kubelet.lease_duration_s / 4
+            except (StatusError, ConnectionFailedError) as error:
+                log.info("lease not renewed: %s", error.message)
+                lease, wait_s = None, RETRY_S
+            await asyncio.sleep(wait_s)
+
+    async def _renew(self, lease: dict[str, Any] | None) -> dict[str, Any]:
+        name = self._config.node_name
+        spec = {
+            "holderIdentity": name,
+            "leaseDurationSeconds": self._config.kubelet.lease_duration_s,
+            "renewTime": format_micro_time(self._clock.now()),
+        }
+        if lease is None:
+            lease = await self._find_lease()
+        if lease is not None:
+            return await self._client.update(LEASES, {**lease, "spec": {**(lease.get("spec") or {}), **spec}})
+        owner = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "name": name,
+            "uid": self.node.get("metadata", {}).get("uid", ""),
+        }
+        metadata = {"name": name, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]}
+        body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+        return await self._client.create(LEASES, body)
+
+    async def _find_lease(self) -> dict[str, Any] | None:
+        try:
+            return await self._client.get(LEASES, self._config.node_name, LEASE_NAMESPACE)
+        except StatusError as error:
+            if error.code == 404:
+                return None
+            raise
+
+
+def _images(listed: list[Any]) -> tuple[dict[str, Any], ...]:
+    """The biggest images with their names, as `status.images` shows them."""
+    biggest = sorted(listed, key=lambda image: -image.size)[:SHOWN_IMAGES]
+    return tuple(
+        {"names": [*image.repo_digests, *image.repo_tags][:5], "sizeBytes": int(image.size)} for image in biggest
+    )

@@ -1,0 +1,131 @@
+"""Makes the volumes of a pod before its containers start, keeps their content current, and takes them down."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from podsysctl.base.clock import Clock
+from podsysctl.base.errors import ConnectionFailedError, KernelError, StatusError
+from podsysctl.node import amounts, downward
+from podsysctl.node import pod as pods
+from podsysctl.node.paths import NodePaths
+from podsysctl.node.references import References
+from podsysctl.node.security import ContainerConfigError
+from podsysctl.node.volumes import atomic, hostpath, mounts, payload
+from podsysctl.node.volumes.errors import VolumeError
+from podsysctl.node.volumes.tokens import Tokens
+
+PAYLOAD_PLUGINS = {
+    "configMap": "configmap",
+    "secret": "secret",
+    "downwardAPI": "downward-api",
+    "projected": "projected",
+}
+_IN_MEMORY = frozenset({"secret", "downwardAPI", "projected"})
+"""Volumes that never touch a disk, since they may hold secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume that is ready: where it lies on the node, and whether mounts of it are forced read-only."""
+
+    host_path: Path
+    read_only: bool = False
+    is_managed: bool = True
+
+
+class Volumes:
+    """The volumes of one node's pods."""
+
+    def __init__(
+        self,
+        paths: NodePaths,
+        references: References,
+        tokens: Tokens,
+        clock: Clock,
+        node_facts: Callable[[], downward.NodeFacts],
+    ) -> None:
+        self._paths = paths
+        self._references = references
+        self._tokens = tokens
+        self._clock = clock
+        self._node_facts = node_facts
+
+    async def ensure(self, pod: pods.Pod, pod_ips: tuple[str, ...]) -> dict[str, Volume]:
+        """Make every volume, or bring its content up to date. Raises VolumeError for the first that fails."""
+        out = {}
+        for volume in pods.spec(pod).get("volumes") or ():
+            try:
+                out[volume["name"]] = await self._ensure_one(pod, volume, pod_ips)
+            except (payload.PayloadError, hostpath.HostPathError, ContainerConfigError) as error:
+                raise VolumeError(volume["name"], str(error)) from error
+            except (StatusError, ConnectionFailedError, KernelError) as error:
+                raise VolumeError(volume["name"], error.message) from error
+            except OSError as error:
+                raise VolumeError(volume["name"], f"{error.filename}: {error.strerror}") from error
+        return out
+
+    async def _ensure_one(self, pod: pods.Pod, volume: dict[str, Any], pod_ips: tuple[str, ...]) -> Volume:
+        name = volume["name"]
+        if "hostPath" in volume:
+            source = volume["hostPath"]
+            hostpath.prepare(source["path"], source.get("type") or "")
+            return Volume(Path(source["path"]), is_managed=False)
+        if "emptyDir" in volume:
+            return self._empty_dir(pod, name, volume["emptyDir"] or {})
+        kind = next((key for key in PAYLOAD_PLUGINS if key in volume), "")
+        if not kind:
+            source_kind = next((key for key in volume if key != "name"), "no source")
+            raise VolumeError(name, f"volume type {source_kind} is not supported on this node")
+        sources = payload.Sources(self._references, self._tokens, self._node_facts(), pod_ips)
+        files = await payload.files_of(pod, volume, sources)
+        target = self._paths.volume(pods.uid(pod), PAYLOAD_PLUGINS[kind], name)
+        if not target.is_dir():
+            target.mkdir(mode=0o755, parents=True)
+            os.chmod(target, 0o777)
+        if kind in _IN_MEMORY and not (target / atomic.DATA).is_symlink() and not mounts.is_mount_point(target):
+            mounts.mount_tmpfs(target, mode=0o777)
+        atomic.write(target, files, self._clock.now(), _fs_group(pod))
+        return Volume(target, read_only=True)
+
+    def _empty_dir(self, pod: pods.Pod, name: str, source: dict[str, Any]) -> Volume:
+        target = self._paths.volume(pods.uid(pod), "empty-dir", name)
+        if target.is_dir() and (not source.get("medium") or mounts.is_mount_point(target)):
+            return Volume(target)
+        target.mkdir(mode=0o777, parents=True, exist_ok=True)
+        os.chmod(target, 0o777)
+        if source.get("medium") == "Memory":
+            limit = source.get("sizeLimit")
+            mounts.mount_tmpfs(target, 0 if limit is None else amounts.units(limit), mode=0o1777)
+        group = _fs_group(pod)
+        if group is not None:
+            atomic.give_to_group(target, group, writable=True)
+        return Volume(target)
+
+    async def remove(self, uid: str) -> None:
+        """Unmount and delete everything of a pod except its logs. Raises KernelError when a mount stays."""
+        self._references.forget(uid)
+        self._tokens.forget(uid)
+        await asyncio.to_thread(remove_tree, self._paths.pod(uid))
+
+
+def _fs_group(pod: pods.Pod) -> int | None:
+    group = pods.security_context(pod).get("fsGroup")
+    return None if group is None else int(group)
+
+
+def remove_tree(root: Path) -> None:
+    """Delete a directory after unmounting all below it: what is bound in from elsewhere must survive.
+
+    Raises KernelError when something cannot be unmounted; nothing is deleted then.
+    """
+    if not root.exists():
+        return
+    mounts.unmount_below(root)
+    shutil.rmtree(root)

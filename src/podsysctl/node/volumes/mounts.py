@@ -1,0 +1,66 @@
+"""Mounts that volumes need: tmpfs and bind mounts, and undoing whatever is mounted below a directory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from pathlib import Path
+
+from podsysctl.base.errors import KernelError
+
+_MS_NOSUID = 0x2
+_MS_NODEV = 0x4
+_MS_BIND = 0x1000
+_MS_REC = 0x4000
+_MNT_DETACH = 0x2
+_UMOUNT_NOFOLLOW = 0x8
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+def _mount(source: str, target: Path, kind: str, flags: int, options: str) -> None:
+    result = _libc.mount(
+        source.encode(), os.fsencode(target), kind.encode() or None, ctypes.c_ulong(flags), options.encode() or None
+    )
+    if result != 0:
+        number = ctypes.get_errno()
+        raise KernelError(f"mount {target}: {os.strerror(number)}", errno=number)
+
+
+def mount_tmpfs(target: Path, size_bytes: int = 0, mode: int = 0o1777) -> None:
+    """Mount a tmpfs, of at most `size_bytes` when not 0 (mount(2)). Raises KernelError."""
+    options = f"mode={mode:o}" + (f",size={size_bytes}" if size_bytes else "")
+    _mount("tmpfs", target, "tmpfs", _MS_NOSUID | _MS_NODEV, options)
+
+
+def bind(source: str, target: Path) -> None:
+    """Bind `source`, which may be a /proc/self/fd path, to an existing target (mount(2)). Raises KernelError."""
+    _mount(source, target, "", _MS_BIND | _MS_REC, "")
+
+
+def is_mount_point(path: Path) -> bool:
+    """Whether something is mounted exactly there."""
+    return str(path) in below(path)
+
+
+def below(root: Path) -> list[str]:
+    """Mount points at or below `root`, deepest last, as /proc/self/mountinfo lists them (proc(5))."""
+    prefix = str(root)
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
+        point = _OCTAL.sub(lambda m: chr(int(m[1], 8)), line.split(" ", 5)[4])
+        if point == prefix or point.startswith(prefix + "/"):
+            found.append(point)
+    return found
+
+
+def unmount_below(root: Path) -> None:
+    """Unmount everything at or below `root`, newest first. Raises KernelError when something stays."""
+    for point in reversed(below(root)):
+        if _libc.umount2(os.fsencode(point), _UMOUNT_NOFOLLOW) != 0:
+            _libc.umount2(os.fsencode(point), _UMOUNT_NOFOLLOW | _MNT_DETACH)
+    left = below(root)
+    if left:
+        raise KernelError(f"{left[-1]} is still mounted", errno=16)
