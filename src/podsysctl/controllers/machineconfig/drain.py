@@ -1,0 +1,82 @@
+"""Empties a node before its configuration changes: cordon, evict, wait; and gives it back.
+
+As machine-config-operator pkg/controller/drain does it: forced (pods without a controller go too), pods of DaemonSets
+and mirror pods stay, emptyDir data is lost, PodDisruptionBudgets are honoured.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from podsysctl.base.errors import PodsysctlError, StatusError
+from podsysctl.client.rest import Client
+from podsysctl.objects.kinds import builtin_by_resource
+
+log = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+
+POD = builtin_by_resource("", "v1", "pods")
+NODE = builtin_by_resource("", "v1", "nodes")
+MIRROR = "kubernetes.io/config.mirror"
+
+
+class DrainPendingError(PodsysctlError):
+    """Pods are still on the node: some may not be evicted yet, others are on their way out."""
+
+    reason = "DrainPending"
+
+
+async def set_unschedulable(client: Client, node: Object, unschedulable: bool) -> None:
+    """Cordon or uncordon; nothing is sent when it is so already."""
+    if bool(node["spec"].get("unschedulable")) == unschedulable:
+        return
+    patch = {"spec": {"unschedulable": True if unschedulable else None}}
+    await client.patch(NODE, node["metadata"]["name"], patch, patch_type="strategic")
+
+
+async def drain(client: Client, node_name: str) -> None:
+    """Evict what must go. Raises DrainPendingError, naming the pods, until all of it has gone."""
+    pods = await client.list(POD, field_selector=f"spec.nodeName={node_name}")
+    leaving = [pod for pod in pods.items if must_leave(pod)]
+    refused = []
+    for pod in leaving:
+        if pod["metadata"].get("deletionTimestamp"):
+            continue
+        refusal = await _evict(client, pod)
+        if refusal:
+            refused.append(f"{pod['metadata']['namespace']}/{pod['metadata']['name']}: {refusal}")
+    if refused:
+        raise DrainPendingError(f"node {node_name}: {'; '.join(refused)}")
+    if leaving:
+        waiting = ", ".join(f"{p['metadata']['namespace']}/{p['metadata']['name']}" for p in leaving)
+        raise DrainPendingError(f"node {node_name}: waiting for {waiting} to end")
+
+
+def must_leave(pod: Object) -> bool:
+    """Whether draining evicts the pod: all but DaemonSet pods, mirror pods and those that have ended."""
+    metadata = pod["metadata"]
+    owners = [o for o in metadata.get("ownerReferences") or () if o.get("controller")]
+    if any(o.get("kind") == "DaemonSet" for o in owners) or MIRROR in (metadata.get("annotations") or {}):
+        return False
+    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
+async def _evict(client: Client, pod: Object) -> str:
+    """Ask for one eviction; the server's words when a budget forbids it now."""
+    metadata = pod["metadata"]
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+    }
+    try:
+        await client.create(POD, eviction, name=metadata["name"], subresource="eviction")
+    except StatusError as error:
+        if error.code == 404:
+            return ""
+        if error.code == 429:
+            return error.message
+        raise
+    return ""

@@ -1,0 +1,82 @@
+"""Carries out what a node asks for in its `desiredDrain` annotation, and answers in `lastAppliedDrain`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from podsysctl.base.clock import Clock
+from podsysctl.client.events import EventRecorder
+from podsysctl.client.informer import InformerSet
+from podsysctl.client.rest import Client
+from podsysctl.client.workqueue import WorkQueue
+from podsysctl.controllers.machineconfig import drain
+from podsysctl.objects import machineconfig as names
+
+log = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+
+RETRY_S = 2.0
+"""Pause between two looks at a draining node; upstream drains for 90 s and then waits a minute."""
+SLOW_AFTER_S = 600.0
+SLOW_RETRY_S = 300.0
+FAILED_AFTER_S = 3600.0
+"""Upstream's limits: slower tries after ten minutes, a DrainFailed event after an hour."""
+
+
+class DrainController:
+    """`queue` holds names of nodes."""
+
+    def __init__(self, client: Client, informers: InformerSet, events: EventRecorder, clock: Clock) -> None:
+        self._client = client
+        self._events = events
+        self._clock = clock
+        self.queue: WorkQueue[str] = WorkQueue(max_s=30.0)
+        self._since_s: dict[str, float] = {}
+        self._nodes = informers.informer(drain.NODE)
+        self._nodes.add_handler(on_add=self._enqueue, on_update=lambda _, new: self._enqueue(new))
+
+    def _enqueue(self, node: Object) -> None:
+        if _wanted(node):
+            self.queue.add(node["metadata"]["name"])
+
+    async def reconcile(self, name: str) -> None:
+        """Drain or give back one node, if it waits for that."""
+        node = self._nodes.get(name)
+        if node is None or not _wanted(node):
+            self._since_s.pop(name, None)
+            return
+        wanted = _wanted(node)
+        verb, _, config = wanted.partition("-")
+        if verb == "drain":
+            await drain.set_unschedulable(self._client, node, True)
+            try:
+                await drain.drain(self._client, name)
+            except drain.DrainPendingError as error:
+                self._wait(node, error)
+                return
+        else:
+            await drain.set_unschedulable(self._client, node, False)
+            text = f"Update completed for config {config} and node has been uncordoned"
+            self._events.event(node, "Normal", "Uncordon", text)
+        self._since_s.pop(name, None)
+        await self._client.patch(drain.NODE, name, {"metadata": {"annotations": {names.LAST_DRAIN: wanted}}})
+
+    def _wait(self, node: Object, error: drain.DrainPendingError) -> None:
+        """Come back later, and say so when it takes long."""
+        name = node["metadata"]["name"]
+        now_s = self._clock.monotonic_s()
+        elapsed_s = now_s - self._since_s.setdefault(name, now_s)
+        log.info("%s", error.message)
+        if elapsed_s >= FAILED_AFTER_S:
+            self._events.event(node, "Warning", "DrainFailed", f"failed to drain node: {name} after 1 hour")
+        elif elapsed_s >= SLOW_AFTER_S:
+            self._events.event(node, "Normal", "DrainThresholdExceeded", error.message)
+        self.queue.add_after(name, SLOW_RETRY_S if elapsed_s >= SLOW_AFTER_S else RETRY_S)
+
+
+def _wanted(node: Object) -> str:
+    """The request that is not answered yet, or nothing."""
+    wanted = names.annotation(node, names.DESIRED_DRAIN)
+    return "" if wanted == names.annotation(node, names.LAST_DRAIN) else wanted

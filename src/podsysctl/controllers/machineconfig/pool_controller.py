@@ -1,0 +1,107 @@
+"""Moves the nodes of a pool to its configuration, a few at a time, and keeps the pool's status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from podsysctl.base.clock import Clock, format_time
+from podsysctl.client.events import EventRecorder
+from podsysctl.client.informer import InformerSet
+from podsysctl.client.rest import Client
+from podsysctl.client.workqueue import WorkQueue
+from podsysctl.controllers.machineconfig import node_state, pool_status, rollout
+from podsysctl.controllers.machineconfig.drain import NODE
+from podsysctl.controllers.machineconfig.membership import Members
+from podsysctl.objects import machineconfig as names
+
+Object = dict[str, Any]
+
+COALESCE_S = 0.05
+"""Many nodes change at once; a pool is looked at once for all that changed in this time."""
+
+
+class PoolController:
+    """`queue` holds names of pools."""
+
+    def __init__(self, client: Client, informers: InformerSet, events: EventRecorder, clock: Clock) -> None:
+        self._client = client
+        self._events = events
+        self._clock = clock
+        self.queue: WorkQueue[str] = WorkQueue(max_s=30.0)
+        self._members = Members()
+        self._pools = informers.informer(names.POOL)
+        self._nodes = informers.informer(NODE)
+        self._pools.add_handler(self._pool_changed, self._pool_updated, self._pool_changed)
+        self._nodes.add_handler(self._node_changed, lambda _, new: self._node_changed(new), self._node_removed)
+
+    def _pool_updated(self, old: Object, new: Object) -> None:
+        if old["spec"].get("nodeSelector") != new["spec"].get("nodeSelector"):
+            self._pool_changed(new)
+        else:
+            self.queue.add_after(new["metadata"]["name"], COALESCE_S)
+
+    def _pool_changed(self, _: Object) -> None:
+        self._members.set_pools(self._pools.store.values())
+        for name in self._pools.store:
+            self.queue.add_after(name, COALESCE_S)
+
+    def _node_changed(self, node: Object) -> None:
+        for name in self._members.set_node(node):
+            self.queue.add_after(name, COALESCE_S)
+
+    def _node_removed(self, node: Object) -> None:
+        for name in self._members.remove_node(node["metadata"]["name"]):
+            self.queue.add_after(name, COALESCE_S)
+
+    async def reconcile(self, name: str) -> None:
+        """Taints, targets and status of one pool."""
+        pool = self._pools.get(name)
+        if pool is None:
+            return
+        nodes = self._members.nodes(name)
+        await self._fix_taints(pool, nodes)
+        await self._target(pool, nodes)
+        await self._write_status(pool, nodes)
+
+    async def _fix_taints(self, pool: Object, nodes: Sequence[Object]) -> None:
+        lacking, keeping = rollout.stale_taint_nodes(pool, nodes)
+        for node in lacking:
+            await self._set_taints(node, [*(node["spec"].get("taints") or ()), dict(names.UPDATE_TAINT)])
+        for node in keeping:
+            taints = [t for t in node["spec"]["taints"] if t.get("key") != names.UPDATE_TAINT["key"]]
+            await self._set_taints(node, taints)
+
+    async def _set_taints(self, node: Object, taints: list[Object]) -> None:
+        """Replace the list as it was read: the resourceVersion makes a lost race a conflict, and a retry."""
+        metadata = {"resourceVersion": node["metadata"]["resourceVersion"]}
+        patch = {"metadata": metadata, "spec": {"taints": taints or None}}
+        await self._client.patch(NODE, node["metadata"]["name"], patch)
+
+    async def _target(self, pool: Object, nodes: Sequence[Object]) -> None:
+        chosen = rollout.candidates(pool, nodes)
+        if not chosen:
+            return
+        target = pool["spec"]["configuration"]["name"]
+        for node in chosen:
+            # The first configuration a node ever gets is also the one it runs: nothing changes on it.
+            annotations = {names.DESIRED_CONFIG: target}
+            if node_state.is_degraded(node):
+                annotations |= {names.STATE: names.DONE, names.REASON: ""}
+            await self._client.patch(NODE, node["metadata"]["name"], {"metadata": {"annotations": annotations}})
+        if len(chosen) == 1:
+            text = f"Targeted node {chosen[0]['metadata']['name']} to MachineConfig: {target}"
+        else:
+            text = f"Set target for {len(chosen)} nodes to MachineConfig: {target}"
+        self._events.event(pool, "Normal", "SetDesiredConfig", text)
+
+    async def _write_status(self, pool: Object, nodes: Sequence[Object]) -> None:
+        status = pool_status.pool_status(pool, nodes, format_time(self._clock.now()))
+        if status == pool.get("status"):
+            return
+        await self._client.update(names.POOL, {**pool, "status": status}, "status")
+        was = (pool.get("status") or {}).get("configuration", {}).get("name", "")
+        now = status["configuration"].get("name", "")
+        if was and now != was:
+            text = f"Pool {pool['metadata']['name']} has completed update to MachineConfig {now}"
+            self._events.event(pool, "Normal", "Completed", text)

@@ -1,0 +1,73 @@
+"""Which nodes of a pool may be moved to its new configuration now.
+
+Source: machine-config-operator pkg/controller/node/node_controller.go (getAllCandidateMachines, maxUnavailable).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from podsysctl.controllers.machineconfig import node_state
+from podsysctl.objects import machineconfig as names
+
+Object = dict[str, Any]
+ZONE_LABEL = "topology.kubernetes.io/zone"
+
+
+def max_unavailable(pool: Object, total: int) -> int:
+    """How many nodes may be out at once: a number, or a percentage rounded down; at least one.
+
+    >>> max_unavailable({"spec": {"maxUnavailable": "25%"}}, 10)
+    2
+    >>> max_unavailable({"spec": {}}, 10)
+    1
+    """
+    wanted = pool["spec"].get("maxUnavailable", 1)
+    if isinstance(wanted, str) and wanted.endswith("%"):
+        wanted = total * int(wanted[:-1]) // 100
+    return max(1, int(wanted))
+
+
+def candidates(pool: Object, nodes: Sequence[Object]) -> list[Object]:
+    """The nodes to target next, in order; empty while the pool is paused or its budget is used up.
+
+    `nodes` are the pool's own. Nodes are taken by zone (those without one last), then oldest first. A node that
+    a person cordoned is passed over and counts against the budget, as does every node that is not ready.
+    """
+    target = (pool["spec"].get("configuration") or {}).get("name", "")
+    if not target or pool["spec"].get("paused"):
+        return []
+    capacity = max_unavailable(pool, len(nodes))
+    waiting = []
+    for node in nodes:
+        if names.annotation(node, names.DESIRED_CONFIG) == target:
+            if node_state.is_unavailable(node) or node_state.is_degraded(node):
+                capacity -= 1
+        elif node_state.is_unavailable(node):
+            capacity -= 1
+            if node_state.is_degraded(node) and node_state.is_ready(node):
+                waiting.append(node)
+        else:
+            waiting.append(node)
+    return sorted(waiting, key=_order)[: max(0, capacity)]
+
+
+def stale_taint_nodes(pool: Object, nodes: Sequence[Object]) -> tuple[list[Object], list[Object]]:
+    """Nodes that lack the UpdateInProgress taint and should have it, and nodes that have it no longer rightly."""
+    target = (pool["spec"].get("configuration") or {}).get("name", "")
+    lacking, keeping = [], []
+    for node in nodes:
+        tainted = any(t.get("key") == names.UPDATE_TAINT["key"] for t in node["spec"].get("taints") or ())
+        behind = bool(target) and names.annotation(node, names.DESIRED_CONFIG) != target
+        if behind and not tainted and not pool["spec"].get("paused"):
+            lacking.append(node)
+        elif tainted and not behind:
+            keeping.append(node)
+    return lacking, keeping
+
+
+def _order(node: Object) -> tuple[bool, str, str, str]:
+    metadata = node["metadata"]
+    zone = (metadata.get("labels") or {}).get(ZONE_LABEL, "")
+    return (not zone, zone, str(metadata.get("creationTimestamp", "")), str(metadata["name"]))
