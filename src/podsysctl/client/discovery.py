@@ -52,8 +52,8 @@ class Found:
     @property
     def display(self) -> str:
         """The kind in commands' answers: `pod`, `deployment.apps`."""
-        singular = self.singular or self.kind.lower()
-        return f"{singular}.{self.group}" if self.group else singular
+        kind = self.kind.lower()
+        return f"{kind}.{self.group}" if self.group else kind
 
 
 class Mapper:

@@ -46,8 +46,10 @@ class Transport:
         on_warning: Callable[[str], None] | None = None,
         user_agent: str = f"podsysctl/{versions.PROGRAM_VERSION}",
         time: clock.Clock | None = None,
+        request_timeout_s: float = limits.REQUEST_TIMEOUT_S,
     ) -> None:
         self.config = config
+        self._timeout_s = request_timeout_s
         self._on_warning = on_warning
         self._agent = user_agent
         self._credentials = Credentials(config, time or clock.SystemClock())
@@ -91,7 +93,7 @@ class Transport:
         content_type: str = "application/json",
         accept: str = "application/json",
         headers: Mapping[str, str] | None = None,
-        timeout_s: float = limits.REQUEST_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> Response:
         """One request, answered 2xx. `body` is bytes or is encoded as JSON.
 
@@ -111,7 +113,7 @@ class Transport:
                     content_type=content_type,
                     accept=accept,
                     headers=headers,
-                    timeout_s=timeout_s,
+                    timeout_s=timeout_s or self._timeout_s,
                 ) as response:
                     payload = await response.read()
                     return Response(response.status, response.headers, payload)

@@ -29,15 +29,24 @@ class WatchEvent:
 
 
 async def stream(
-    transport: Transport, path: str, params: Mapping[str, str], timeout_s: int = 0
+    transport: Transport,
+    path: str,
+    params: Mapping[str, str],
+    timeout_s: int = 0,
+    *,
+    accept: str = "application/json",
+    endless: bool = False,
 ) -> AsyncGenerator[WatchEvent, None]:
-    """Events of one watch. Ends when the server closes it.
+    """Events of one watch. Ends when the server closes it; `endless` lets the server alone decide when.
 
     Raises StatusError for an ERROR event or a refused watch, ConnectionFailedError when the line breaks.
     """
     life_s = timeout_s or random.randint(*WATCH_TIMEOUT_S)
-    query = {**params, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(life_s)}
-    async with transport.open("GET", path, params=query, timeout_s=life_s + GRACE_S) as response:
+    query = {**params, "watch": "true"}
+    if not endless:
+        query |= {"allowWatchBookmarks": "true", "timeoutSeconds": str(life_s)}
+    limit_s = None if endless else life_s + GRACE_S
+    async with transport.open("GET", path, params=query, accept=accept, timeout_s=limit_s) as response:
         rest = b""
         async for chunk in response.content.iter_any():
             *lines, rest = (rest + chunk).split(b"\n")
