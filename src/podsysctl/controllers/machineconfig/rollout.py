@@ -32,16 +32,19 @@ def max_unavailable(pool: Object, total: int) -> int:
 def candidates(pool: Object, nodes: Sequence[Object]) -> list[Object]:
     """The nodes to target next, in order; empty while the pool is paused or its budget is used up.
 
-    `nodes` are the pool's own. Nodes are taken by zone (those without one last), then oldest first. A node that
+    `nodes` are the pool's own. A node that was never told a configuration is told at once: it runs none that
+    could be disturbed. Nodes are taken by zone (those without one last), then oldest first. A node that
     a person cordoned is passed over and counts against the budget, as does every node that is not ready.
     """
     target = (pool["spec"].get("configuration") or {}).get("name", "")
     if not target or pool["spec"].get("paused"):
         return []
     capacity = max_unavailable(pool, len(nodes))
-    waiting = []
+    fresh, waiting = [], []
     for node in nodes:
-        if names.annotation(node, names.DESIRED_CONFIG) == target:
+        if not names.annotation(node, names.DESIRED_CONFIG):
+            fresh.append(node)
+        elif names.annotation(node, names.DESIRED_CONFIG) == target:
             if node_state.is_unavailable(node) or node_state.is_degraded(node):
                 capacity -= 1
         elif node_state.is_unavailable(node):
@@ -50,7 +53,7 @@ def candidates(pool: Object, nodes: Sequence[Object]) -> list[Object]:
                 waiting.append(node)
         else:
             waiting.append(node)
-    return sorted(waiting, key=_order)[: max(0, capacity)]
+    return fresh + sorted(waiting, key=_order)[: max(0, capacity)]
 
 
 def stale_taint_nodes(pool: Object, nodes: Sequence[Object]) -> tuple[list[Object], list[Object]]:

@@ -1,0 +1,194 @@
+"""Brings this node to the configuration it is told to run: drain, write, restart the agent, give back, Done.
+
+Every step can be taken again after a crash: what was reached stands in the Node's annotations and in one file on
+disk, and each look at the Node takes the next step from there. A new kubelet configuration needs the agent's
+restart and no reboot; running pods stay and are admitted anew. A configuration that the agent cannot start with
+is taken back, and the node reports Degraded with the reason.
+Words and order: machine-config-operator pkg/daemon (daemon.go, update.go, drain.go). Draining is the controller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, StatusError
+from podsysctl.client.events import EventRecorder
+from podsysctl.client.informer import Informer
+from podsysctl.client.rest import Client
+from podsysctl.client.workqueue import WorkQueue
+from podsysctl.objects import machineconfig as names
+from podsysctl.objects.kinds import builtin_by_resource
+
+log = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+
+NODE = builtin_by_resource("", "v1", "nodes")
+
+
+class Restart(Protocol):
+    """Restarts the node's agent with the kubelet configuration now on disk and waits until it works.
+
+    Raises PodsysctlError when the agent cannot start with it.
+    """
+
+    async def __call__(self) -> None: ...
+
+
+class ConfigDaemon:
+    """One node's side of a rollout. `kubelet_file` is what the agent reads; `drains` is False for a lone node."""
+
+    def __init__(
+        self,
+        client: Client,
+        node_name: str,
+        kubelet_file: Path,
+        restart: Restart,
+        events: EventRecorder,
+        *,
+        drains: bool = True,
+    ) -> None:
+        self._client = client
+        self._name = node_name
+        self._kubelet_file = kubelet_file
+        self._record = kubelet_file.with_name("machine-config.json")
+        self._restart = restart
+        self._events = events
+        self._drains = drains
+        self._queue: WorkQueue[str] = WorkQueue(max_s=10.0)
+        self._nodes = Informer(client, NODE, field_selector=f"metadata.name={node_name}")
+        self._nodes.add_handler(on_add=self._enqueue, on_update=lambda _, new: self._enqueue(new))
+
+    def _enqueue(self, _: Object) -> None:
+        self._queue.add(self._name)
+
+    async def run(self) -> None:
+        """Follow the Node object until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._nodes.run())
+            group.create_task(self._queue.run(self._reconcile, workers=1, retry=self._retry))
+
+    @staticmethod
+    def _retry(key: object, error: PodsysctlError) -> bool:
+        log.warning("configuration of node %s: %s", key, error.message)
+        return isinstance(error, StatusError | ConnectionFailedError)
+
+    async def _reconcile(self, _: str) -> None:
+        """Take the next step, if there is one."""
+        node = self._nodes.get(self._name)
+        if node is None:
+            return
+        desired = names.annotation(node, names.DESIRED_CONFIG)
+        current = names.annotation(node, names.CURRENT_CONFIG)
+        state = names.annotation(node, names.STATE)
+        if not desired or (desired == current and state == names.DONE):
+            return
+        if self.recorded_config() == desired:
+            await self._finish(node, desired)
+            return
+        if state in (names.DEGRADED, names.UNRECONCILABLE) and self._failed_config() == desired:
+            return
+        if state != names.WORKING:
+            await self._annotate({names.STATE: names.WORKING, names.REASON: ""})
+            return
+        if current and self._drains and not await self._is_drained(node, desired):
+            return
+        await self._apply(desired)
+
+    async def _is_drained(self, node: Object, desired: str) -> bool:
+        """Ask for the drain, once, and wait for the controller's answer."""
+        wanted = f"drain-{desired}"
+        if names.annotation(node, names.DESIRED_DRAIN) != wanted:
+            self._events.event(node, "Normal", "Cordon", "Cordoned node to apply update")
+            self._events.event(node, "Normal", "Drain", "Draining node to update config.")
+            await self._annotate({names.DESIRED_DRAIN: wanted})
+            return False
+        return names.annotation(node, names.LAST_DRAIN) == wanted
+
+    async def _apply(self, desired: str) -> None:
+        """Write the configuration and restart the agent; take both back when it does not start."""
+        try:
+            machine_config = await self._client.get(names.MACHINE_CONFIG, desired)
+            text = names.kubelet_file(machine_config)
+        except names.RenderError as error:
+            await self._fail(desired, error.message)
+            return
+        before = self._kubelet_file.read_text() if self._kubelet_file.exists() else None
+        if text != before:
+            _write_durably(self._kubelet_file, text)
+            try:
+                await self._restart()
+            except PodsysctlError as error:
+                await self._roll_back(before)
+                await self._fail(desired, error.message)
+                return
+        self._write_record({"config": desired})
+        await self._reconcile(self._name)
+
+    async def _roll_back(self, before: str | None) -> None:
+        """Put the former file back and start the agent with it."""
+        if before is None:
+            self._kubelet_file.unlink(missing_ok=True)
+        else:
+            _write_durably(self._kubelet_file, before)
+        await self._restart()
+
+    async def _fail(self, desired: str, text: str) -> None:
+        """Degraded, with the reason; the same configuration is not tried again."""
+        self._write_record({"config": self.recorded_config(), "failed": desired})
+        node = self._nodes.get(self._name)
+        if node is not None:
+            self._events.event(node, "Warning", "FailedToApplyConfig", f"{desired}: {text}")
+        reason = text.encode()[: names.REASON_BYTES].decode(errors="ignore")
+        await self._annotate({names.STATE: names.DEGRADED, names.REASON: reason})
+        await self._give_back(desired)
+
+    async def _give_back(self, desired: str) -> None:
+        """Ask for the uncordon after a drain that was for this configuration."""
+        node = self._nodes.get(self._name)
+        if node is not None and names.annotation(node, names.DESIRED_DRAIN) == f"drain-{desired}":
+            await self._annotate({names.DESIRED_DRAIN: f"uncordon-{desired}"})
+
+    async def _finish(self, node: Object, desired: str) -> None:
+        """The configuration is in force: have the node uncordoned, then report Done."""
+        wanted = names.annotation(node, names.DESIRED_DRAIN)
+        if wanted == f"drain-{desired}":
+            await self._annotate({names.DESIRED_DRAIN: f"uncordon-{desired}"})
+            return
+        if wanted == f"uncordon-{desired}" and names.annotation(node, names.LAST_DRAIN) != wanted:
+            return
+        await self._annotate({names.CURRENT_CONFIG: desired, names.STATE: names.DONE, names.REASON: ""})
+
+    async def _annotate(self, annotations: dict[str, str]) -> None:
+        await self._client.patch(NODE, self._name, {"metadata": {"annotations": annotations}})
+
+    def recorded_config(self) -> str:
+        """The rendered configuration that this node's files hold, empty before the first."""
+        return str(self._read_record().get("config", ""))
+
+    def _failed_config(self) -> str:
+        return str(self._read_record().get("failed", ""))
+
+    def _read_record(self) -> Object:
+        if not self._record.exists():
+            return {}
+        record: Object = json.loads(self._record.read_text())
+        return record
+
+    def _write_record(self, record: Object) -> None:
+        _write_durably(self._record, json.dumps(record))
+
+
+def _write_durably(path: Path, text: str) -> None:
+    """Replace a file so that a crash leaves the old or the new one, whole."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
