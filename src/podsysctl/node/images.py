@@ -15,16 +15,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from podsysctl.base.clock import Clock
-from podsysctl.base.errors import RuntimeServiceError
+from podsysctl.base.errors import RuntimeServiceError, UsageError
 from podsysctl.node import pod as pods
 from podsysctl.node.backoff import Backoff
 from podsysctl.node.container import Image
 from podsysctl.node.references import References, data_of
 from podsysctl.node.security import ImageUser
 from podsysctl.runtime import cri_pb2 as cri
+from podsysctl.runtime.images.reference import parse_reference
 from podsysctl.runtime.service import RuntimeService
 
 ALIAS_EVENT = "ImageAliased"
+
+LOCAL_ONLY = "localhost/"
+"""Names of images that were built on this machine: no registry has them, so they are not asked for when present."""
 
 Record = Callable[[str, str, str], None]
 """Writes an event of the container: type, reason, message."""
@@ -70,10 +74,17 @@ class Images:
     async def ensure(self, pod: pods.Pod, container: pods.Container, record: Record) -> Image:
         """The container's image, pulled when its policy asks for it. Raises ImageError, RuntimeServiceError."""
         shown = container.get("image", "")
+        try:
+            parse_reference(shown)
+        except UsageError as error:
+            detail = f'couldn\'t parse image name "{shown}": invalid reference format'
+            text = f'Failed to apply default image tag "{shown}": {detail}'
+            record("Warning", "InspectFailed", text)
+            raise ImageError("InvalidImageName", text) from error
         image = with_default_tag(shown)
         policy = container.get("imagePullPolicy") or ("Always" if image.endswith(":latest") else "IfNotPresent")
         request = _Request(pod, shown, image, record)
-        if policy in ("IfNotPresent", "Never"):
+        if policy in ("IfNotPresent", "Never") or image.startswith(LOCAL_ONLY):
             found = await self._find(image)
             if found is not None:
                 text = f'Container image "{shown}" already present on machine and can be accessed by the pod'
@@ -159,7 +170,7 @@ class Images:
 
     async def _alias(self, request: _Request, why: str) -> Image | None:
         """The local image that the short name stands for, when there is one."""
-        target = self._aliases.get(request.image) or self._aliases.get(request.shown.partition(":")[0])
+        target = self._aliases.get(request.image)
         if target is None:
             return None
         found = await self._find(with_default_tag(target))

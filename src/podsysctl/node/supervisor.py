@@ -1,0 +1,127 @@
+"""One node of a machine: its agent, restarted when its kubelet configuration changes, and its configuration daemon."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from podsysctl.base import limits
+from podsysctl.base.errors import PodsysctlError
+from podsysctl.client.events import EventRecorder
+from podsysctl.client.rest import Client
+from podsysctl.node.agent import Agent
+from podsysctl.node.config import AgentConfig, load_kubelet_configuration
+from podsysctl.node.config_daemon import ConfigDaemon
+from podsysctl.runtime.service import RuntimeService
+
+
+class AgentStartError(PodsysctlError):
+    """An agent did not become ready."""
+
+    reason = "AgentStartFailed"
+
+
+class NodeSupervisor:
+    """`config.kubelet` is replaced by what `kubelet_file` holds, when that file exists, at every start.
+
+    `follows_pools` is False where no pools are served: the node then keeps the configuration it was given.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        runtime: RuntimeService,
+        config: AgentConfig,
+        *,
+        drains: bool = True,
+        follows_pools: bool = True,
+    ) -> None:
+        self._client = client
+        self._runtime = runtime
+        self._config = config
+        self._drains = drains
+        self._follows_pools = follows_pools
+        self._task: asyncio.Task[None] | None = None
+        self._replaced = asyncio.Event()
+        self.agent = self._build()
+
+    @property
+    def kubelet_file(self) -> Path:
+        """Where this node's kubelet configuration lies."""
+        return self._config.root / "kubelet.conf"
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self._config.node_name
+
+    def _build(self) -> Agent:
+        """An agent with the configuration on disk. Raises UsageError as a kubelet would refuse to start."""
+        config = self._config
+        if self.kubelet_file.exists():
+            config = replace(config, kubelet=load_kubelet_configuration(self.kubelet_file))
+        return Agent(self._client, self._runtime, config)
+
+    async def run(self) -> None:
+        """Run the node until cancelled; pods keep running afterwards."""
+        async with asyncio.TaskGroup() as group:
+            recorder = EventRecorder(self._client, "machineconfigdaemon", self.name)
+            if self._follows_pools:
+                daemon = ConfigDaemon(
+                    self._client, self.name, self.kubelet_file, self.restart, recorder, drains=self._drains
+                )
+                group.create_task(recorder.run())
+                group.create_task(daemon.run())
+            self._task = asyncio.create_task(self.agent.run())
+            try:
+                await self._keep_running()
+            finally:
+                await _end(self._task)
+
+    async def _keep_running(self) -> None:
+        """Wait for the agent to fail; one that was replaced on purpose is no failure."""
+        while True:
+            assert self._task is not None
+            self._replaced.clear()
+            task = self._task
+            replaced = asyncio.create_task(self._replaced.wait())
+            try:
+                await asyncio.wait({task, replaced}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await _end(replaced)
+            if task is self._task and task.done():
+                task.result()
+
+    async def restart(self) -> None:
+        """Replace the agent by one with the configuration now on disk, and wait until it is ready.
+
+        Raises UsageError when the configuration is refused (the former agent then goes on untouched), and the
+        new agent's own error or AgentStartError when it does not become ready.
+        """
+        agent = self._build()
+        old = self._task
+        self.agent = agent
+        self._task = task = asyncio.create_task(self._start_after(old, agent))
+        self._replaced.set()
+        ready = asyncio.create_task(agent.ready.wait())
+        try:
+            await asyncio.wait({task, ready}, timeout=limits.REQUEST_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _end(ready)
+        if task.done():
+            task.result()
+        if not agent.ready.is_set():
+            raise AgentStartError(f"the agent of node {self.name} is not ready after {limits.REQUEST_TIMEOUT_S} s")
+
+    @staticmethod
+    async def _start_after(old: asyncio.Task[None] | None, agent: Agent) -> None:
+        if old is not None:
+            await _end(old)
+        await agent.run()
+
+
+async def _end(task: asyncio.Task[object]) -> None:
+    """Cancel a task and wait for it; its own failure has been seen elsewhere or is raised by the task group."""
+    task.cancel()
+    await asyncio.wait({task})
