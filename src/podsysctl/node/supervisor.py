@@ -43,7 +43,8 @@ class NodeSupervisor:
         self._drains = drains
         self._follows_pools = follows_pools
         self._task: asyncio.Task[None] | None = None
-        self._replaced = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
         self.agent = self._build()
 
     @property
@@ -80,18 +81,15 @@ class NodeSupervisor:
                 await _end(self._task)
 
     async def _keep_running(self) -> None:
-        """Wait for the agent to fail; one that was replaced on purpose is no failure."""
+        """Wait for the agent to fail; while it is being replaced, its end is `restart`'s to judge."""
         while True:
-            assert self._task is not None
-            self._replaced.clear()
+            await self._settled.wait()
             task = self._task
-            replaced = asyncio.create_task(self._replaced.wait())
-            try:
-                await asyncio.wait({task, replaced}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                await _end(replaced)
-            if task is self._task and task.done():
+            assert task is not None
+            await asyncio.wait({task})
+            if self._settled.is_set() and task is self._task:
                 task.result()
+                raise AgentStartError(f"the agent of node {self.name} ended without an error")
 
     async def restart(self) -> None:
         """Replace the agent by one with the configuration now on disk, and wait until it is ready.
@@ -100,10 +98,10 @@ class NodeSupervisor:
         new agent's own error or AgentStartError when it does not become ready.
         """
         agent = self._build()
+        self._settled.clear()
         old = self._task
         self.agent = agent
         self._task = task = asyncio.create_task(self._start_after(old, agent))
-        self._replaced.set()
         ready = asyncio.create_task(agent.ready.wait())
         try:
             await asyncio.wait({task, ready}, timeout=limits.REQUEST_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
@@ -113,6 +111,7 @@ class NodeSupervisor:
             task.result()
         if not agent.ready.is_set():
             raise AgentStartError(f"the agent of node {self.name} is not ready after {limits.REQUEST_TIMEOUT_S} s")
+        self._settled.set()
 
     @staticmethod
     async def _start_after(old: asyncio.Task[None] | None, agent: Agent) -> None:
