@@ -24,8 +24,11 @@ _NULLABLE = ("priority", "defaultAddCapabilities", "requiredDropCapabilities", "
 def apply_defaults(scc: dict[str, Any]) -> dict[str, Any]:
     """The object as it is stored: strategies, users and groups, volumes, flags, explicit nulls.
 
-    The flag allowHostDirVolumePlugin wins over the list of volumes, which is sorted. The argument is not changed.
+    The flag allowHostDirVolumePlugin wins over the list of volumes, which is sorted. The argument is not changed. An
+    object with a field of the wrong type is returned as it is, for the schema to refuse.
     """
+    if not _has_types(scc):
+        return scc
     out = dict(scc)
     for field in ("fsGroup", "supplementalGroups"):
         strategy = dict(out.get(field) or {})
@@ -44,6 +47,17 @@ def apply_defaults(scc: dict[str, Any]) -> dict[str, Any]:
     if out.get("allowPrivilegeEscalation") is None:
         out["allowPrivilegeEscalation"] = True
     return out
+
+
+def _has_types(scc: dict[str, Any]) -> bool:
+    """Whether the fields that are read here have the types they must have."""
+    objects = ("fsGroup", "supplementalGroups", "seLinuxContext", "runAsUser")
+    volumes = scc.get("volumes")
+    return (
+        all(isinstance(scc.get(field) or {}, dict) for field in objects)
+        and all(isinstance(scc.get(field) or False, bool) for field in _FLAGS)
+        and (volumes is None or (isinstance(volumes, list) and all(isinstance(v, str) for v in volumes)))
+    )
 
 
 def _volumes(listed: list[str] | None, *, host_path: bool) -> set[str]:
