@@ -136,8 +136,8 @@ def requirement_problems(key: str, operator: str, values: Iterable[str]) -> list
     """What upstream's NewRequirement refuses, in its order."""
     listed = list(values)
     problems = []
-    if key_problems := names.label_key_problems(key):
-        problems.append(fielderrors.invalid("key", key, names.join_problems(key_problems)))
+    if key_problems := names.qualified_name(key):
+        problems.append(fielderrors.invalid("key", key, "; ".join(key_problems)))
     if operator in (IN, NOT_IN) and not listed:
         problems.append(fielderrors.invalid("values", listed, "for 'in', 'notin' operators, values set can't be empty"))
     if operator in (GREATER, LESS):
@@ -149,8 +149,8 @@ def requirement_problems(key: str, operator: str, values: Iterable[str]) -> list
     if operator in (EXISTS, NOT_EXISTS) and listed:
         problems.append(fielderrors.invalid("values", listed, "values set must be empty for exists and does not exist"))
     for index, value in enumerate(listed):
-        if value_problems := names.label_value_problems(value):
-            detail = names.join_problems(value_problems)
+        if value_problems := names.label_value(value):
+            detail = "; ".join(value_problems)
             problems.append(fielderrors.invalid(f"values[{index}][{key}]", value, detail))
     return problems
 
@@ -259,8 +259,8 @@ class _Parser:
             kind, key = self._take()
         if kind != _IDENTIFIER:
             raise SelectorError(f"found '{key}', expected: identifier")
-        if problems := names.label_key_problems(key):
-            raise SelectorError(str(fielderrors.invalid("<nil>", key, names.join_problems(problems))))
+        if problems := names.qualified_name(key):
+            raise SelectorError(str(fielderrors.invalid("<nil>", key, "; ".join(problems))))
         at_end = self._look()[0] in (_END, ",")
         if negated or at_end:
             return _requirement(key, NOT_EXISTS if negated else EXISTS, ())
