@@ -1,0 +1,101 @@
+"""The chapter itself, as the demo walks it: what is typed, and what must come back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from podsysctl.cli.demo import Stage
+
+UP: tuple[str, ...] = ()
+"""Arguments of `podsysctl up` for the demo's cluster."""
+
+SAFE_VALUES = {
+    "kernel.shm_rmid_forced": "1",
+    "net.ipv4.ip_local_port_range": "32770\t60666",
+    "net.ipv4.tcp_syncookies": "0",
+    "net.ipv4.ping_group_range": "0\t200000000",
+}
+SYSTEM_WIDE_SAFE = (
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_unprivileged_port_start",
+)
+"""Table 7.4."""
+
+
+def walk(stage: Stage, manifests: Path) -> None:
+    """Sections 7.9.1 to 7.9.5 in order."""
+    about_sysctls(stage)
+    namespaced(stage)
+    safe_and_unsafe(stage)
+    safe_pod(stage, manifests)
+    unsafe_pod(stage, manifests)
+
+
+def about_sysctls(stage: Stage) -> None:
+    """7.9.1"""
+    stage.section("7.9.1 About sysctls")
+    stage.say("Every parameter below /proc/sys, by subsystem (kernel, net, vm, dev, ...):")
+    listing = stage.run("podsysctl", "sysctl", "list", "-a", show=False)
+    names = [line.split(" = ")[0] for line in listing.splitlines() if " = " in line]
+    for subsystem in ("kernel", "net", "vm", "dev"):
+        count = sum(name.startswith(subsystem + ".") for name in names)
+        stage.check(count > 0, f"{count} parameters begin with {subsystem}.")
+
+
+def namespaced(stage: Stage) -> None:
+    """7.9.2"""
+    stage.section("7.9.2 Namespaced and node-level sysctls")
+    stage.say("What the running kernel says of the names that the chapter calls namespaced:")
+    for name in ("kernel.shmmax", "kernel.msgmax", "kernel.sem", "fs.mqueue.msg_max", "net.core.somaxconn"):
+        text = stage.run("podsysctl", "sysctl", "probe", name, show=False)
+        stage.check("namespaced" in text, f"{name} is namespaced on this kernel")
+    text = stage.run("podsysctl", "sysctl", "probe", "vm.swappiness", show=False)
+    stage.check("node" in text, "vm.swappiness is node-level")
+
+
+def safe_and_unsafe(stage: Stage) -> None:
+    """7.9.3"""
+    stage.section("7.9.3 Safe and unsafe sysctls")
+    for name in SYSTEM_WIDE_SAFE:
+        text = stage.run("podsysctl", "explain", name, show=False)
+        stage.check("safe" in text.lower(), f"{name} is safe (table 7.4)")
+
+
+def safe_pod(stage: Stage, manifests: Path) -> None:
+    """7.9.4"""
+    stage.section("7.9.4 Starting a pod with safe sysctls")
+    text = stage.cluster("apply", "-f", str(manifests / "sysctl_pod.yaml"))
+    stage.check("pod/sysctl-example created" in text, "the pod is created")
+    stage.cluster("wait", "--for=condition=Ready", "pod/sysctl-example", "--timeout=60s")
+    text = stage.cluster("get", "pod")
+    stage.check(_row(text, "sysctl-example")[1:4] == ["1/1", "Running", "0"], "it is 1/1 Running with 0 restarts")
+    stage.say("Inside the pod, as user 2000:")
+    for name, value in SAFE_VALUES.items():
+        text = stage.cluster("exec", "sysctl-example", "--", "sysctl", name)
+        stage.check(f"{name} = {value}\n" in text, f"{name} is {value.split()}")
+    text = stage.cluster("exec", "sysctl-example", "--", "id", "-u")
+    stage.check(text.strip() == "2000", "the container runs as user 2000")
+    text = stage.cluster(
+        "get", "pod", "sysctl-example", "-o", "jsonpath={.status.conditions[?(@.type=='SysctlsVerified')].status}"
+    )
+    stage.check(text.strip() == "True", "every declared value was read back in the pod")
+
+
+def unsafe_pod(stage: Stage, manifests: Path) -> None:
+    """7.9.5"""
+    stage.section("7.9.5 Starting a pod with unsafe sysctls")
+    stage.cluster("apply", "-f", str(manifests / "sysctl-example-unsafe.yaml"))
+    text = stage.until(stage.client, "get", "pod", "sysctl-example-unsafe", contains="SysctlForbidden")
+    stage.check(_row(text, "sysctl-example-unsafe")[1:4] == ["0/1", "SysctlForbidden", "0"], "it is not deployed")
+    node = stage.cluster("get", "pod", "sysctl-example-unsafe", "-o", "jsonpath={.spec.nodeName}")
+    stage.check(bool(node.strip()), f"it was scheduled, to {node.strip()}")
+
+
+def _row(table: str, name: str) -> list[str]:
+    """The words of one line of a table; empty when it is not there."""
+    return next((line.split() for line in table.splitlines() if line.split()[:1] == [name]), [])
