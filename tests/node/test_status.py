@@ -213,5 +213,6 @@ def test_container_state_unknown_after_running_is_terminated() -> None:
 
 def test_conditions_owned_are_those_built() -> None:
     """What is built is what is owned: nothing of ours would be kept as foreign."""
-    built = conditions.build(pod(), [], "Pending", sandbox_ready=False, foreign=(), verified={"type": "SysctlsVerified"})
+    verified = {"type": "SysctlsVerified"}
+    built = conditions.build(pod(), [], "Pending", sandbox_ready=False, foreign=(), verified=verified)
     assert {c["type"] for c in built} == conditions.OWNED

@@ -1,0 +1,153 @@
+"""Admission of pods by the node: order of the gates and the kubelet's texts."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import podsysctl.node as node_package
+from podsysctl.base.errors import UsageError
+from podsysctl.base.versions import KernelVersion
+from podsysctl.node import gates
+from podsysctl.node.agent import parse_allowlist
+from podsysctl.node.config import AgentConfig, KubeletConfiguration
+from podsysctl.node.gates.resources import pod_requests
+from podsysctl.node.gates.verdict import NodeView, Rejection
+from podsysctl.policy.kubelet import Allowlist
+from tests.node.builders import container, pod
+
+SAFE = Allowlist.parse((), KernelVersion(6, 1))
+
+
+def _view(**fields: object) -> NodeView:
+    return NodeView(**{"allowlist": SAFE, "node_name": "node1", **fields})  # type: ignore[arg-type]
+
+
+def _sysctl(name: str) -> dict[str, object]:
+    return {"sysctls": [{"name": name, "value": "1"}]}
+
+
+def test_admit_unsafe_sysctl_is_forbidden() -> None:
+    """The first sysctl outside the list refuses the pod, in the measured words."""
+    rejection = gates.admit(pod(securityContext=_sysctl("net.core.somaxconn")), _view())
+    assert rejection == Rejection("SysctlForbidden", 'forbidden sysctl: "net.core.somaxconn" not allowlisted')
+
+
+def test_admit_safe_or_allowed_sysctl_passes() -> None:
+    """A safe sysctl passes, and an unsafe one when the node allows it."""
+    assert gates.admit(pod(securityContext=_sysctl("net.ipv4.tcp_syncookies")), _view()) is None
+    wide = Allowlist.parse(("net.core.*",), KernelVersion(6, 1))
+    assert gates.admit(pod(securityContext=_sysctl("net.core.somaxconn")), _view(allowlist=wide)) is None
+
+
+def test_admit_sysctl_is_decided_before_everything_else() -> None:
+    """A pod with two faults is refused for its sysctl: that gate comes first."""
+    subject = pod(securityContext=_sysctl("kernel.msgmax"), nodeSelector={"disk": "ssd"})
+    rejection = gates.admit(subject, _view())
+    assert rejection is not None
+    assert rejection.reason == "SysctlForbidden"
+
+
+def test_sysctl_forbidden_is_named_in_one_file_only() -> None:
+    """Only gates/sysctl.py defines the reason SysctlForbidden."""
+    root = Path(node_package.__file__).parent
+    named = [
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        for entry in ast.walk(ast.parse(path.read_text()))
+        if isinstance(entry, ast.Constant) and entry.value == "SysctlForbidden"
+    ]
+    assert named == ["gates/sysctl.py"]
+
+
+def test_admit_node_selector_mismatch_is_refused() -> None:
+    """A pod put on the wrong node by name is refused with the scheduler's words."""
+    rejection = gates.admit(pod(nodeSelector={"disk": "ssd"}), _view(labels={"disk": "hdd"}))
+    text = "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
+    assert rejection == Rejection("NodeAffinity", text)
+
+
+def test_admit_required_affinity_terms_are_alternatives() -> None:
+    """One matching term of the required node affinity suffices."""
+    terms = [
+        {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]},
+        {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node1"]}]},
+    ]
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    subject = pod(affinity={"nodeAffinity": required})
+    assert gates.admit(subject, _view()) is None
+    rejection = gates.admit(subject, _view(node_name="node2"))
+    assert rejection is not None
+    assert rejection.reason == "NodeAffinity"
+
+
+def test_admit_no_execute_taint_refuses_and_no_schedule_does_not() -> None:
+    """Only NoExecute taints count on the node; NoSchedule ones are the scheduler's."""
+    taint = {"key": "k", "value": "v", "effect": "NoExecute"}
+    rejection = gates.admit(pod(), _view(taints=[taint]))
+    text = "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"
+    assert rejection == Rejection("TaintToleration", text)
+    assert gates.admit(pod(), _view(taints=[{**taint, "effect": "NoSchedule"}])) is None
+    tolerated = pod(tolerations=[{"key": "k", "operator": "Exists"}])
+    assert gates.admit(tolerated, _view(taints=[taint])) is None
+
+
+def test_admit_last_free_processor_part_decides() -> None:
+    """What exactly fits is admitted, one thousandth more is not."""
+    half = pod(container(resources={"requests": {"cpu": "500m"}}))
+    more = pod(container(resources={"requests": {"cpu": "501m"}}))
+    view = _view(allocatable={"cpu": 1000}, active_pods=[half])
+    assert gates.admit(half, view) is None
+    text = "Node didn't have enough resource: cpu, requested: 501, used: 500, capacity: 1000"
+    assert gates.admit(more, view) == Rejection("OutOfcpu", text)
+
+
+def test_admit_pod_count_is_bounded() -> None:
+    """A node with maxPods pods takes no more."""
+    rejection = gates.admit(pod(), _view(allocatable={"pods": 1}, active_pods=[pod()]))
+    text = "Node didn't have enough resource: pods, requested: 1, used: 1, capacity: 1"
+    assert rejection == Rejection("OutOfpods", text)
+
+
+def test_admit_host_port_in_use_is_refused() -> None:
+    """Two pods of one node cannot have the same host port and protocol."""
+    port = {"containerPort": 80, "hostPort": 8080}
+    view = _view(active_pods=[pod(container(ports=[port]))])
+    rejection = gates.admit(pod(container(ports=[port])), view)
+    assert rejection is not None
+    assert rejection.reason == "NodePorts"
+    assert gates.admit(pod(container(ports=[{**port, "protocol": "UDP"}])), view) is None
+
+
+def test_pod_requests_take_the_larger_of_init_and_regular() -> None:
+    """Init containers run alone, sidecars beside everything after them."""
+    subject = pod(
+        container(resources={"requests": {"cpu": "100m"}}),
+        initContainers=[
+            container("side", restartPolicy="Always", resources={"requests": {"cpu": "50m"}}),
+            container("init", resources={"requests": {"cpu": "300m", "memory": "1Mi"}}),
+        ],
+    )
+    assert pod_requests(subject) == {"cpu": 350, "memory": 1048576}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("kernel.*", 'the sysctls "kernel." are not known to be namespaced'),
+        ("*", 'the sysctls "" are not known to be namespaced'),
+        (
+            "net.a*b",
+            'sysctl "net.a*b" must have at most 253 characters and match regex '
+            r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]",
+        ),
+    ],
+)
+def test_parse_allowlist_bad_pattern_stops_the_agent(pattern: str, text: str, tmp_path: Path) -> None:
+    """A node with a pattern that is not namespaced or not well-formed does not start, and says so as a kubelet."""
+    kubelet = KubeletConfiguration(allowed_unsafe_sysctls=(pattern,))
+    with pytest.raises(UsageError) as caught:
+        parse_allowlist(AgentConfig("node1", tmp_path, kubelet=kubelet), "6.1.0")
+    assert caught.value.message == f"failed to run Kubelet: failed to create kubelet: {text}"
