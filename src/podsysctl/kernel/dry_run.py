@@ -20,6 +20,7 @@ from podsysctl.base.errors import KernelError, ValueSyntaxError
 from podsysctl.kernel import child, files, namespaces, procsys
 from podsysctl.kernel.namespaces import THREAD_KINDS
 from podsysctl.sysctls import catalogue
+from podsysctl.sysctls.catalogue import Namespace
 from podsysctl.sysctls.name import SysctlName
 from podsysctl.sysctls.value import ULONG_MAX, parse_number
 
@@ -116,7 +117,8 @@ def is_own(name: SysctlName, host: Mapping[SysctlName, int | None]) -> bool:
     """
     if name.segments in UTS_NAMES:
         return True
-    if not _may_be_namespaced(name):
+    row = catalogue.find(name)
+    if row is None or row.namespace not in (Namespace.NET, Namespace.IPC):
         return False
     try:
         inode = os.lstat(name.proc_path).st_ino
@@ -147,13 +149,6 @@ def pin(names: Iterable[SysctlName]) -> Iterator[dict[SysctlName, int | None]]:
         os.close(root)
 
 
-def _may_be_namespaced(name: SysctlName) -> bool:
-    head = name.segments
-    if head[0] == "net" or head[:2] == ("fs", "mqueue"):
-        return True
-    return head[0] == "kernel" and len(head) == 2 and head[1].startswith(("msg", "sem", "shm", "auto_msgmni"))
-
-
 def _on_loopback(name: SysctlName) -> SysctlName:
     return name if name.interface is None else name.with_interface("lo")
 
@@ -165,6 +160,9 @@ def _try(target: SysctlName, name: SysctlName, value: str, host: Mapping[SysctlN
             return Outcome(name.dotted, value, Answer.UNKNOWN, "", errno.ENOENT, text)
         text = "the node has this parameter, a pod's namespace does not: the sandbox would fail with ENOENT"
         return Outcome(name.dotted, value, Answer.ABSENT, "", errno.ENOENT, text)
+    if catalogue.find(name) is None:
+        text = "the catalogue does not know this parameter, so it is not tried: it could be the whole machine's"
+        return Outcome(name.dotted, value, Answer.UNKNOWN, _shown(target), errno.EPERM, text)
     if not is_own(target, host):
         text = "one value for the whole node: not tried, and no pod can have its own"
         return Outcome(name.dotted, value, Answer.NODE_LEVEL, "", errno.EPERM, text)

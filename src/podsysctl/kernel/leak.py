@@ -1,9 +1,11 @@
 """The leak test: does a write in one namespace show in another, or on the host?
 
-Two fresh sets of net, ipc and uts namespaces are made on one throw-away thread. In the first, each writable
-parameter of its own gets a neighbouring value (one more or one less) and the second set and the host are
-read at once. Should a value show there, the old one is written back before anything else, and the parameter
-is reported as not isolated.
+Only parameters that the catalogue knows as the namespace's own are tested: an unknown one could be a switch
+for the whole machine that cannot be taken back, as net.netfilter.nf_hooks_lwtunnel is. Two fresh sets of
+net, ipc and uts namespaces are made on one throw-away thread. In the first, each writable parameter of its
+own gets a neighbouring value (one more or one less) and the second set and the host are read at once. Should
+a value show there, the old one is written back before anything else, and the parameter is reported as not
+isolated.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from podsysctl.base.errors import KernelError, ValueSyntaxError
 from podsysctl.kernel import namespaces, procsys
 from podsysctl.kernel.dry_run import is_own, pin
 from podsysctl.kernel.namespaces import CLONE_FLAGS, THREAD_KINDS
+from podsysctl.sysctls import catalogue
 from podsysctl.sysctls.catalogue import Access, Namespace
 from podsysctl.sysctls.kernel_facts import InPod, KernelFacts
 from podsysctl.sysctls.name import SysctlName, parse_name
@@ -50,13 +53,15 @@ def test(facts: KernelFacts) -> KernelFacts:
         if fact.in_pod is InPod.OWN
         and fact.access is Access.READ_WRITE
         and fact.namespace in (Namespace.NET, Namespace.IPC)
+        and (row := catalogue.find(name)) is not None
+        and row.namespace is fact.namespace
     ]
     verdicts: dict[str, bool] = {}
     for start in range(0, len(names), _FILES_AT_ONCE):
         verdicts.update(_test_some(names[start : start + _FILES_AT_ONCE]))
     return replace(
         facts,
-        facts={name: replace(fact, isolated=verdicts.get(name)) for name, fact in facts.facts.items()},
+        facts={name: replace(fact, isolated=verdicts.get(name, fact.isolated)) for name, fact in facts.facts.items()},
     )
 
 
@@ -130,7 +135,7 @@ def _or_none(function: Callable[[], str]) -> str | None:
 
 def _instance(template: str) -> SysctlName:
     name = parse_name(template)
-    return name.with_interface("default") if name.is_interface_specific else name
+    return name if name.interface is None else name.with_interface("lo")
 
 
 def _here() -> _Place:

@@ -64,6 +64,7 @@ def measure(*, write: bool = False) -> KernelFacts:
               steady=name in steady, uts=name.segments in uts)
         for name in sorted({*home, *pod})
     )  # fmt: skip
+    facts = {name: _known_to_leak(fact) for name, fact in facts.items()}
     if not privileged:
         facts = {name: replace(fact, hidden_from_user_namespace=None) for name, fact in facts.items()}
     result = KernelFacts(os.uname().release, facts, privileged)
@@ -128,6 +129,14 @@ def _fact(
     if in_pod is not None and user is not None and in_pod.inode != user.inode and steady:
         return Fact(name.dotted, Namespace.PID, InPod.OWN if in_pod.writable else InPod.OWN_READ_ONLY, access, hidden)
     return Fact(name.dotted, Namespace.NODE, InPod.NODE, access, hidden)
+
+
+def _known_to_leak(fact: Fact) -> Fact:
+    """What the catalogue knows of files that look like the namespace's own and are the machine's."""
+    row = catalogue.find(fact.name)
+    if row is None or row.visible != InPod.NODE:
+        return fact
+    return replace(fact, namespace=Namespace.NODE, in_pod=InPod.NODE, isolated=False)
 
 
 def _access(entry: Entry | None) -> Access:

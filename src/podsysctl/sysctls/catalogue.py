@@ -43,6 +43,7 @@ _FILES: Final = (
     ("net.nf_", "net_netfilter"),
     ("net.", "net_other"),
     ("fs.mqueue.", "ipc"),
+    ("kernel.auto_msgmni", "ipc"),
     ("kernel.msg", "ipc"),
     ("kernel.sem", "ipc"),
     ("kernel.shm", "ipc"),
@@ -247,7 +248,7 @@ def _check(row: Parameter) -> None:
     for value, _ in row.meanings:
         if row.spec.kind is ValueKind.INTEGER:
             parse_value(row.spec, value, name=row.name)
-    if row.visible not in ("", "absent", "read-only"):
+    if row.visible not in ("", "absent", "read-only", "node"):
         raise CatalogueError(f"{row.name}: visible is {row.visible!r}")
     if row.namespaced_since is not None and row.namespace is Namespace.NODE:
         raise CatalogueError(f"{row.name}: is namespaced since {row.namespaced_since}, yet its namespace is node")
