@@ -108,7 +108,7 @@ def _yaml_printer(stream: TextIO, keep: bool) -> Printer:
 
 
 def _jsonpath_printer(stream: TextIO, name: str, argument: str, keep: bool) -> Printer:
-    from podsysctl.objects import jsonpath
+    from podsysctl.cli import jsonpath
 
     if name == "jsonpath-file":
         argument = _read(argument)
@@ -134,7 +134,7 @@ def _read(path: str) -> str:
 
 
 def _columns_printer(stream: TextIO, name: str, argument: str, *, headers: bool) -> Printer:
-    from podsysctl.objects import jsonpath
+    from podsysctl.cli import jsonpath
 
     if name == "custom-columns-file":
         names, specs = (line.split() for line in _read(argument).splitlines()[:2])
@@ -158,7 +158,7 @@ def _columns_printer(stream: TextIO, name: str, argument: str, *, headers: bool)
         for item in items_of(obj):
             cells = []
             for template in templates:
-                values = template.find(item, missing_ok=True)
+                values = template.find(item)
                 cells.append(",".join(jsonpath.text(v) for v in values) if values else "<none>")
             writer.row(cells)
         writer.flush()

@@ -20,7 +20,7 @@ def _check(word: str, value: str) -> None:
 
     if "=" in value:
         raise UsageError(f"invalid label spec: {word}")
-    problems = names.label_value_problems(value)
+    problems = names.label_value(value)
     if problems:
         raise UsageError(f'invalid label value: "{word}": {";".join(problems)}')
 

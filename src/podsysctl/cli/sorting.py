@@ -15,10 +15,10 @@ T = TypeVar("T")
 
 def sort(rows: Sequence[T], path: str, object_of: Callable[[T], Object]) -> list[T]:
     """The rows in order of the field at `path`; those without it come first. Raises UsageError."""
-    from podsysctl.objects import jsonpath
+    from podsysctl.cli import jsonpath
 
     template = jsonpath.parse(formats.relaxed_path(path))
-    values = [template.find(object_of(row), missing_ok=True) for row in rows]
+    values = [template.find(object_of(row)) for row in rows]
     if rows and not any(values):
         raise UsageError(f'couldn\'t find any field with path "{formats.relaxed_path(path)}" in the list of objects')
     keyed = [(_key(v[0] if v else None), row) for v, row in zip(values, rows, strict=True)]
