@@ -38,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("up", "up", "Start the one-machine cluster", CLUSTER),
     Command("down", "down", "Stop it and restore the host", CLUSTER),
     Command("status", "status", "Show the cluster, its nodes and its kubeconfig", CLUSTER),
+    Command("demo", "demo", "Walk through the chapter and check every line of it", CLUSTER),
     Command("image", "image", "List, import, alias and build images of the runtime", CLUSTER),
     Command("sysctl", "sysctl", "Read, compare and probe this machine's kernel parameters", SYSCTL),
     Command("check", "check", "Say what every gate thinks of manifests, without a cluster", SYSCTL),

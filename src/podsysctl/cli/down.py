@@ -1,0 +1,77 @@
+"""`podsysctl down`: stop the cluster and leave the host as it was before."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+from podsysctl.base.errors import PodsysctlError
+from podsysctl.cli import machine_files
+from podsysctl.cli.machine_files import MachineFiles, MachineState
+
+HELP = """Stop the cluster, end its pods, and remove what it made on this host: processes, mounts, links,
+kernel namespaces, firewall rules. The API's objects and the images stay for the next `up`."""
+
+STOP_TIMEOUT_S = 30.0
+_POLL_S = 0.05
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own flags."""
+    parser.add_argument(
+        "--data-dir", type=Path, default=machine_files.DATA_DIR, metavar="DIR", help="where everything of it lies"
+    )
+    parser.add_argument("--wipe", action="store_true", help="remove the API's objects, images and keys as well")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Stop, clean, and perhaps wipe."""
+    if os.geteuid() != 0:
+        raise PodsysctlError("`podsysctl down` needs root, as `up` did", hint="sudo podsysctl down")
+    files = MachineFiles(args.data_dir)
+    if not files.data_dir.exists():
+        print(f"nothing to stop: {files.data_dir} does not exist")
+        return 0
+    state = files.read_state()
+    if files.is_running():
+        if state is None:
+            raise PodsysctlError(f"a cluster is just starting in {files.data_dir}", hint="try again in a moment")
+        _stop(files, state)
+    with files.lock():
+        _clean(files, state, wipe=args.wipe)
+        files.remove_state()
+    if args.wipe:
+        shutil.rmtree(files.data_dir)
+    return 0
+
+
+def _stop(files: MachineFiles, state: MachineState) -> None:
+    """End the serving process; SIGKILL is never needed for a healthy one, so its absence is an error."""
+    os.kill(state.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while files.is_running():
+        if time.monotonic() > deadline:
+            raise PodsysctlError(
+                f"process {state.pid} does not end within {STOP_TIMEOUT_S:g} s", hint=f"see {files.log}"
+            )
+        time.sleep(_POLL_S)
+
+
+def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> None:
+    """Remove pods and runtime. Without a recorded state only a private runtime can have been there."""
+    from podsysctl.client import loop
+    from podsysctl.node import leave
+    from podsysctl.runtime.containerd import PrivateContainerd
+
+    async def work() -> None:
+        if state is not None and not state.private_runtime:
+            await leave.remove_pods(state.runtime_endpoint, files.nodes, state.nodes)
+        else:
+            await PrivateContainerd(files.data_dir).destroy(wipe=wipe, cgroup_parents=("podsysctl", "kubepods", "k8s.io"))
+        await leave.remove_files(files.nodes)
+
+    loop.run(work())

@@ -1,0 +1,189 @@
+"""All components of a cluster in one process on one machine: started in order, ended together.
+
+Each is a client of the API over TLS on loopback, with a certificate of its own; none has a private way into
+another. SIGTERM and SIGINT end the process and leave the pods running; `down` removes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from podsysctl.apiserver import kubeconfig
+from podsysctl.apiserver.config import ServerConfig
+from podsysctl.apiserver.pki import Credential
+from podsysctl.apiserver.server import ApiServer
+from podsysctl.cli.machine_files import MachineFiles, MachineState
+from podsysctl.client.config import ClientConfig
+from podsysctl.client.rest import Client
+from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
+from podsysctl.controllers.manager import Manager
+from podsysctl.node.config import AgentConfig, KubeletConfiguration
+from podsysctl.node.supervisor import NodeSupervisor
+from podsysctl.runtime.containerd import PrivateContainerd
+from podsysctl.runtime.images import aliases, local
+from podsysctl.runtime.service import RuntimeService
+from podsysctl.scheduler.scheduler import Scheduler
+
+log = logging.getLogger("podsysctl")
+
+MASTER_TAINT = {"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """One node to run: its name, its roles, and its taints."""
+
+    name: str
+    roles: tuple[str, ...]
+    taints: tuple[dict[str, str], ...] = ()
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The role labels; a master is a control plane too."""
+        roles = [*self.roles, *(["control-plane"] if "master" in self.roles else [])]
+        return {f"node-role.kubernetes.io/{role}": "" for role in roles}
+
+
+@dataclass(frozen=True, slots=True)
+class MachineConfig:
+    """What to start. `runtime_endpoint` '' means a private containerd; `port` 0 any free port."""
+
+    data_dir: Path
+    nodes: tuple[NodePlan, ...]
+    port: int
+    runtime_endpoint: str = ""
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
+    up_arguments: tuple[str, ...] = ()
+    files: MachineFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", MachineFiles(self.data_dir))
+
+
+def plan_nodes(masters: int, workers: int, name: str = "") -> tuple[NodePlan, ...]:
+    """The nodes of `--masters M --workers N`; one node with both roles when neither is given.
+
+    Masters are tainted only when there are workers to take the pods.
+    """
+    if masters + workers == 0:
+        return (NodePlan(name or default_node_name(), ("master", "worker")),)
+    taints = (MASTER_TAINT,) if workers else ()
+    plans = [NodePlan(f"master-{i}", ("master",), taints) for i in range(masters)]
+    plans += [NodePlan(f"worker-{i}", ("worker",)) for i in range(workers)]
+    return tuple(plans)
+
+
+def default_node_name() -> str:
+    """The machine's own name as a node's: lower case, and only what a DNS name may hold."""
+    raw = socket.gethostname().split(".")[0].lower()
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in raw).strip("-")
+    return kept[:63] or "node"
+
+
+async def serve(config: MachineConfig) -> None:
+    """Run everything until SIGTERM, SIGINT or a failure. Raises PodsysctlError."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(ApiServer(ServerConfig(config.files.data_dir, port=config.port)))
+        kubeconfig.write_admin(api)
+        async with asyncio.TaskGroup() as group:
+            components = group.create_task(_components(config, api))
+            await _first(stopping.wait(), components)
+            components.cancel()
+    log.info("stopped; pods keep running until `podsysctl down`")
+
+
+async def _first(stopped: object, components: asyncio.Task[None]) -> None:
+    """Wait until told to stop, or until the components end, which is a failure that their task holds."""
+    waiter = asyncio.ensure_future(stopped)  # type: ignore[call-overload]
+    await asyncio.wait({waiter, components}, return_when=asyncio.FIRST_COMPLETED)
+    waiter.cancel()
+
+
+async def _components(config: MachineConfig, api: ApiServer) -> None:
+    """Runtime, scheduler, controllers and nodes, until cancelled."""
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        scheduler = await stack.enter_async_context(_client(api, "kube-scheduler", "system:kube-scheduler", ()))
+        manager = await stack.enter_async_context(
+            _client(api, "controller-manager", "system:kube-controller-manager", ("system:masters",))
+        )
+        group.create_task(Scheduler(scheduler).run(), name="scheduler")
+        group.create_task(Manager(manager).run(), name="controllers")
+        group.create_task(MachineConfigOperator(manager).run(), name="machine-config")
+        endpoint = config.runtime_endpoint
+        if not endpoint:
+            containerd = PrivateContainerd(config.files.data_dir)
+            await containerd.start()
+            group.create_task(containerd.supervise(), name="containerd")
+            stack.push_async_callback(containerd.stop)
+            endpoint = containerd.endpoint
+        _tell(config, api, endpoint)
+        runtime = await stack.enter_async_context(RuntimeService(endpoint))
+        await local.LocalImages(runtime, config.files.data_dir / "images").ensure_toolbox()
+        for index, plan in enumerate(config.nodes):
+            await _start_node(config, api, runtime, plan, index, stack, group)
+
+
+async def _start_node(
+    config: MachineConfig,
+    api: ApiServer,
+    runtime: RuntimeService,
+    plan: NodePlan,
+    index: int,
+    stack: AsyncExitStack,
+    group: asyncio.TaskGroup,
+) -> None:
+    """One node: its HTTPS endpoint, its agent and its configuration daemon."""
+    client = await stack.enter_async_context(
+        _client(api, f"node-{plan.name}", f"system:node:{plan.name}", ("system:nodes",))
+    )
+    kubelet = KubeletConfiguration(allowed_unsafe_sysctls=config.allowed_unsafe_sysctls)
+    agent_config = AgentConfig(
+        node_name=plan.name,
+        root=config.files.nodes / plan.name,
+        labels=plan.labels,
+        taints=plan.taints,
+        kubelet=kubelet,
+        image_aliases=aliases.load(config.files.aliases),
+    )
+    supervisor = NodeSupervisor(client, runtime, agent_config, drains=len(config.nodes) > 1)
+    group.create_task(supervisor.run(), name=f"node-{plan.name}")
+
+
+def _tell(config: MachineConfig, api: ApiServer, endpoint: str) -> None:
+    config.files.write_state(
+        MachineState(
+            pid=os.getpid(),
+            server=api.url,
+            kubeconfig=str(config.files.kubeconfig),
+            runtime_endpoint=endpoint,
+            private_runtime=not config.runtime_endpoint,
+            nodes=tuple(plan.name for plan in config.nodes),
+            up_arguments=config.up_arguments,
+        )
+    )
+
+
+@asynccontextmanager
+async def _client(api: ApiServer, file_name: str, user: str, groups: tuple[str, ...]) -> AsyncIterator[Client]:
+    """A client with a certificate for one component."""
+    credential: Credential = api.credential(file_name, user, groups)
+    config = ClientConfig(
+        server=api.url,
+        ca=api.authority.ca_pem,
+        client_cert=credential.certificate,
+        client_key=credential.key,
+    )
+    async with Client(config) as client:
+        yield client

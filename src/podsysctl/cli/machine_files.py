@@ -1,0 +1,125 @@
+"""Where the files of a one-machine cluster lie, who holds its lock, and what it told about itself."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+from podsysctl.base.errors import PodsysctlError
+
+DATA_DIR = Path("/var/lib/podsysctl")
+KUBECONFIG_NAME = "kubeconfig"
+
+
+class AlreadyRunningError(PodsysctlError):
+    """Another process serves this data directory."""
+
+    reason = "AlreadyRunning"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineState:
+    """What a running cluster wrote down for `status` and `down`.
+
+    `pid` is the serving process, `server` the API's URL, `runtime_endpoint` the CRI socket's URL, `private_runtime`
+    whether the runtime is ours to remove, `up_arguments` what the cluster was last started with.
+    """
+
+    pid: int
+    server: str
+    kubeconfig: str
+    runtime_endpoint: str
+    private_runtime: bool
+    nodes: tuple[str, ...]
+    up_arguments: tuple[str, ...] = ()
+
+
+class MachineFiles:
+    """The files of one data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.absolute()
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig, mode 0600."""
+        return self.data_dir / KUBECONFIG_NAME
+
+    @property
+    def log(self) -> Path:
+        """What the program says when it runs in the background."""
+        return self.data_dir / "podsysctl.log"
+
+    @property
+    def aliases(self) -> Path:
+        """Short image names."""
+        return self.data_dir / "aliases.toml"
+
+    @property
+    def nodes(self) -> Path:
+        """One folder for each node."""
+        return self.data_dir / "nodes"
+
+    @property
+    def _state(self) -> Path:
+        return self.data_dir / "machine.json"
+
+    def write_state(self, state: MachineState) -> None:
+        """Tell others what runs."""
+        new = self._state.with_suffix(".new")
+        new.write_text(json.dumps(asdict(state)))
+        new.replace(self._state)
+
+    def read_state(self) -> MachineState | None:
+        """What the last start told; None when there was none."""
+        try:
+            raw = json.loads(self._state.read_text())
+        except FileNotFoundError:
+            return None
+        raw["nodes"] = tuple(raw["nodes"])
+        raw["up_arguments"] = tuple(raw["up_arguments"])
+        return MachineState(**raw)
+
+    def remove_state(self) -> None:
+        """Nothing runs any more."""
+        self._state.unlink(missing_ok=True)
+
+    def lock(self) -> MachineLock:
+        """The lock that the serving process holds. Raises AlreadyRunningError when another has it."""
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return MachineLock(self.data_dir / "lock")
+
+    def is_running(self) -> bool:
+        """Whether a process holds the lock."""
+        if not self.data_dir.exists():
+            return False
+        try:
+            with self.lock():
+                return False
+        except AlreadyRunningError:
+            return True
+
+
+class MachineLock:
+    """An flock, which the kernel releases with the process, however it ends. A context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._fd)
+            raise AlreadyRunningError(
+                f"a cluster already runs in {path.parent}",
+                hint="`podsysctl status` shows it, `podsysctl down` stops it",
+            ) from error
+
+    def __enter__(self) -> MachineLock:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        os.close(self._fd)

@@ -1,0 +1,131 @@
+"""`podsysctl up`: start the one-machine cluster, in the background unless told otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from podsysctl.base.errors import PodsysctlError, UsageError
+from podsysctl.cli import machine_files
+
+HELP = """Start a Kubernetes-compatible cluster on this machine: API server, scheduler, controllers and one
+or more node agents in one process, and a private containerd. Needs root.
+
+Without --masters and --workers there is one node with both roles, named after the machine."""
+
+DEFAULT_PORT = 6443
+START_TIMEOUT_S = 90.0
+_POLL_S = 0.05
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's own flags."""
+    parser.add_argument(
+        "--data-dir", type=Path, default=machine_files.DATA_DIR, metavar="DIR", help="where everything of it lies"
+    )
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="the API server's port on 127.0.0.1")
+    parser.add_argument("--masters", type=int, default=0, metavar="M", help="nodes with the role master")
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="nodes with the role worker")
+    parser.add_argument("--node-name", default="", metavar="NAME", help="the name of the only node")
+    parser.add_argument(
+        "--runtime-endpoint", default="", metavar="URL", help="a running containerd or CRI-O instead of a private one"
+    )
+    parser.add_argument(
+        "--allowed-unsafe-sysctls",
+        default="",
+        metavar="LIST",
+        help="comma-separated patterns that every node allows, as the kubelet's flag",
+    )
+    parser.add_argument("--foreground", action="store_true", help="stay in the foreground and log to stderr")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start, wait until every node is ready, and say how to use it."""
+    if os.geteuid() != 0:
+        raise PodsysctlError(
+            "`podsysctl up` needs root: it makes kernel namespaces and starts a container runtime",
+            hint="sudo podsysctl up",
+        )
+    if args.masters < 0 or args.workers < 0:
+        raise UsageError("--masters and --workers cannot be negative")
+    return _foreground(args) if args.foreground else _background(args)
+
+
+def _foreground(args: argparse.Namespace) -> int:
+    import logging
+
+    from podsysctl.cli import machine
+    from podsysctl.client import loop
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    config = machine.MachineConfig(
+        data_dir=args.data_dir,
+        nodes=machine.plan_nodes(args.masters, args.workers, args.node_name),
+        port=args.port,
+        runtime_endpoint=args.runtime_endpoint,
+        allowed_unsafe_sysctls=tuple(p for p in args.allowed_unsafe_sysctls.split(",") if p),
+        up_arguments=_repeated(args),
+    )
+    with config.files.lock():
+        try:
+            loop.run(machine.serve(config))
+        except* PodsysctlError as group:
+            raise _first_error(group) from group
+    return 0
+
+
+def _first_error(group: BaseExceptionGroup[PodsysctlError]) -> PodsysctlError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, PodsysctlError)
+    return error
+
+
+def _repeated(args: argparse.Namespace) -> tuple[str, ...]:
+    """The arguments that a later start must be given to bring back the same cluster."""
+    words = [f"--port={args.port}"]
+    for name in ("masters", "workers", "node_name", "runtime_endpoint", "allowed_unsafe_sysctls"):
+        if getattr(args, name):
+            words.append(f"--{name.replace('_', '-')}={getattr(args, name)}")
+    return tuple(words)
+
+
+def _background(args: argparse.Namespace) -> int:
+    from podsysctl.cli import status
+
+    files = machine_files.MachineFiles(args.data_dir)
+    with files.lock():
+        files.remove_state()
+    began_s = time.monotonic()
+    with files.log.open("ab") as log:
+        position = log.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "podsysctl.cli.main", "up", "--foreground", f"--data-dir={files.data_dir}",
+             *_repeated(args)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+        )  # fmt: skip
+    while not status.is_ready(files):
+        if process.poll() is not None:
+            raise PodsysctlError(_why(files, position), hint=f"the whole log is {files.log}")
+        if time.monotonic() - began_s > START_TIMEOUT_S:
+            process.terminate()
+            raise PodsysctlError(
+                f"the cluster is not ready after {START_TIMEOUT_S:g} s", hint=f"the log is {files.log}"
+            )
+        time.sleep(_POLL_S)
+    print(f"ready in {time.monotonic() - began_s:.1f} s; use it with\n\n  export KUBECONFIG={files.kubeconfig}\n")
+    return 0
+
+
+def _why(files: machine_files.MachineFiles, position: int) -> str:
+    """The error that the background process ended with, from its log."""
+    with files.log.open("rb") as log:
+        log.seek(position)
+        lines = log.read().decode(errors="replace").splitlines()
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or ["the program ended at once and said nothing"])[-1]
