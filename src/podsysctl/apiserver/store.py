@@ -108,11 +108,15 @@ class Store:
         self._writer = storelog.LogWriter(connection)
         self._writer.start()
 
-    async def close(self) -> None:
-        """Write what is waiting, end all watches and release the directory."""
+    def end_watches(self) -> None:
+        """Close every watcher's queue."""
         for queues in list(self._watches.values()):
             for queue in list(queues):
                 queue.close()
+
+    async def close(self) -> None:
+        """Write what is waiting, end all watches and release the directory."""
+        self.end_watches()
         if self._writer is not None:
             await asyncio.to_thread(self._writer.stop)
             self._writer = None
@@ -123,6 +127,11 @@ class Store:
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether writes are taken."""
+        return self._writer is not None
 
     # --- reading -------------------------------------------------------------------------------------------
 
@@ -145,6 +154,10 @@ class Store:
         """How many objects `range` without a limit would return."""
         start, end = self._bucket(resource).span(prefix, after)
         return end - start
+
+    def last_revision(self, resource: str) -> int:
+        """The newest revision that changed the resource, or a later one."""
+        return self._bucket(resource).last_rev
 
     async def range_at(
         self, resource: str, revision: int, prefix: str = "", after: str = "", limit: int = 0

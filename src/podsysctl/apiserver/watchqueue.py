@@ -17,6 +17,8 @@ class WatchQueue:
         self.since = since
         self.closed = False
         """Nothing more will come: the store closed, the watcher closed it, or it was too slow."""
+        self.overrun = False
+        """It was too slow: changes were dropped."""
         self._on_close = on_close
         self._changes: list[Change] = []
         self._ready = asyncio.Event()
@@ -27,6 +29,7 @@ class WatchQueue:
             return
         if len(self._changes) >= limits.WATCH_QUEUE_EVENTS:
             self._changes.clear()
+            self.overrun = True
             self.close()
             return
         self._changes.append(change)

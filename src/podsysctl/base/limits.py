@@ -44,6 +44,12 @@ CRI_TIMEOUT_S = 120
 CRI_PULL_TIMEOUT_S = 600
 """Bound on one image pull: a large image over a slow line."""
 
+RUNTIME_START_TIMEOUT_S = 20
+"""Bound on a private runtime's start: it takes 0.1 s, and seconds when it has hundreds of pods to find again."""
+
+IMAGE_NOTICE_TIMEOUT_S = 10
+"""Time CRI may take to notice an imported image, which it does through an event within milliseconds."""
+
 CRI_MESSAGE_BYTES = 16 * 1024 * 1024
 """Largest message to or from a runtime, the limit upstream and containerd both set."""
 
@@ -83,8 +89,8 @@ PATCH_OPERATIONS = 10_000
 PATCH_RETRIES = 5
 """Times a patch is applied again after somebody else changed the object, upstream's MaxRetryWhenPatchConflicts."""
 
-CONNECTIONS = 4096
-"""Open client connections; more are refused by the listener's backlog."""
+LISTEN_BACKLOG = 512
+"""Connections that wait to be accepted."""
 
 WATCHES = 8192
 """Open watches, over all clients."""
@@ -118,3 +124,6 @@ WORK_QUEUE_KEYS = 100_000
 
 RECORDER_QUEUE_EVENTS = 1000
 """Events waiting to be written; upstream's broadcaster drops beyond the same number."""
+
+AUDIT_LOG_BYTES = 32 * 1024 * 1024
+"""Size at which the audit log is rotated; one older file is kept."""

@@ -1,0 +1,40 @@
+"""The admission plugins, in their order: all mutate, then validation of the object, then all validate."""
+
+from __future__ import annotations
+
+from podsysctl.apiserver.admission.lifecycle import NamespaceLifecycle
+from podsysctl.apiserver.admission.pod_security import PodSecurityAdmission
+from podsysctl.apiserver.admission.priority import Priority
+from podsysctl.apiserver.admission.request import AdmissionRequest, Plugin
+from podsysctl.apiserver.admission.scc import SecurityContextConstraints
+from podsysctl.apiserver.admission.scc_object import ConstraintObjects
+from podsysctl.apiserver.admission.serviceaccount import ServiceAccount
+from podsysctl.apiserver.admission.tolerations import DefaultTolerationSeconds
+
+_CONSTRAINTS = SecurityContextConstraints()
+PLUGINS: tuple[Plugin, ...] = (
+    NamespaceLifecycle(),
+    ServiceAccount(),
+    PodSecurityAdmission(_CONSTRAINTS),
+    DefaultTolerationSeconds(),
+    Priority(),
+    _CONSTRAINTS,
+    ConstraintObjects(),
+)
+
+
+class Chain:
+    """Runs a tuple of plugins over one write."""
+
+    def __init__(self, plugins: tuple[Plugin, ...] = PLUGINS) -> None:
+        self._plugins = plugins
+
+    async def mutate(self, request: AdmissionRequest) -> None:
+        """Let every plugin change the object. Raises StatusError."""
+        for plugin in self._plugins:
+            await plugin.mutate(request)
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        """Let every plugin judge the object. Raises StatusError."""
+        for plugin in self._plugins:
+            await plugin.validate(request)

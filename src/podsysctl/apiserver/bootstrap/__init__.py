@@ -1,0 +1,1 @@
+"""What a fresh server writes into its own store before it serves."""

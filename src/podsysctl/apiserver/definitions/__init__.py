@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions: from a stored definition to served resources, and back to nothing."""

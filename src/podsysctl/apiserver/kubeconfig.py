@@ -1,0 +1,33 @@
+"""The administrator's kubeconfig, and those of the components."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from podsysctl.client import kubeconfig
+
+if TYPE_CHECKING:
+    from podsysctl.apiserver.server import ApiServer
+
+ADMIN_USER = "kubernetes-admin"
+
+
+def write_admin(server: ApiServer) -> Path:
+    """Write `kubeconfig` into the data directory for the administrator (group system:masters)."""
+    return write(server, "kubeconfig", "admin", ADMIN_USER, ("system:masters",))
+
+
+def write(server: ApiServer, file_name: str, credential: str, user: str, groups: tuple[str, ...]) -> Path:
+    """Write a kubeconfig for a user with a client certificate; returns its path. Raises PodsysctlError."""
+    issued = server.credential(credential, user, groups)
+    content = kubeconfig.document(
+        server=server.url,
+        ca=server.authority.ca_pem,
+        client_cert=issued.certificate,
+        client_key=issued.key,
+        user=user,
+    )
+    path = server.config.data_dir / file_name
+    kubeconfig.write(path, content)
+    return path

@@ -1,0 +1,148 @@
+"""PATCH: JSON patch, merge patch, strategic merge patch and server-side apply on the stored object.
+
+Source of codes and texts: Kubernetes 1.36 `apiserver/pkg/endpoints/handlers/patch.go`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from podsysctl.apiserver import body as bodies
+from podsysctl.apiserver import customresource, options, respond, write
+from podsysctl.apiserver.context import Call
+from podsysctl.apiserver.options import IGNORE, STRICT, WriteOptions
+from podsysctl.apiserver.write import Change, Object, Write
+from podsysctl.base.errors import StatusError
+from podsysctl.objects import decode, fielderrors, patch, status
+from podsysctl.objects.decode import Decoded
+from podsysctl.objects.patch import apply, jsonpatch
+from podsysctl.objects.patch.strategic import go_map
+
+JSON_PATCH = "application/json-patch+json"
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+
+async def patch_object(call: Call) -> web.StreamResponse:
+    """Answer PATCH of an object or one of its subresources."""
+    media = bodies.media_type(call.http)
+    accepted = accepted_types(call)
+    if media not in accepted:
+        raise status.unsupported_media_type(accepted)
+    respond.output_of(call)
+    raw = await bodies.read(call.http)
+    wanted = options.parse_write(call.query, "PatchOptions", apply=media == APPLY)
+    done = Write(
+        server=call.server,
+        resource=call.resource,
+        user=call.user,
+        namespace=call.info.namespace,
+        name=call.info.name,
+        subresource=call.info.subresource,
+        dry_run=wanted.dry_run,
+        manager=options.field_manager(wanted, call.http.headers.get("User-Agent", "")),
+        is_apply=media == APPLY,
+        warnings=call.warnings,
+        annotations=call.audit,
+    )
+    change = applying(call, done, raw, wanted) if media == APPLY else patching(call, raw, media, wanted)
+    written = await write.update_object(done, change, create_ok=media == APPLY and not call.info.subresource)
+    code = 201 if written.created else 200
+    if written.item is not None:
+        return respond.send_item(call, written.item, code)
+    return respond.send(call, written.object, code)
+
+
+def accepted_types(call: Call) -> tuple[str, ...]:
+    """Patch types of the resource; custom kinds have no strategic merge."""
+    if call.resource.definition is not None:
+        return (JSON_PATCH, MERGE, APPLY)
+    return (JSON_PATCH, MERGE, STRATEGIC, APPLY)
+
+
+def patching(call: Call, raw: bytes, media: str, wanted: WriteOptions) -> Change:
+    """The change that one of the three older patch types makes."""
+    body = read_patch(raw)
+    kind = call.resource.kind
+    strict: list[str] = []
+    if media == JSON_PATCH and isinstance(body, list) and wanted.field_validation != IGNORE:
+        strict = jsonpatch.strict_problems([op for op in body if isinstance(op, dict)])
+
+    def change(old: Object | None) -> Object:
+        if old is None:
+            raise status.not_found(kind, call.info.name)
+        patched = patched_object(old, body, media, call)
+        shown = go_map(body) if media == STRATEGIC else orjson.dumps(patched).decode()
+        try:
+            decoded = _decoded(call, patched)
+        except StatusError as error:
+            raise _bad_patch(shown, error.message) from error
+        found = [*strict, *decoded.problems]
+        if found and wanted.field_validation == STRICT:
+            raise _bad_patch(shown, f"strict decoding error: {', '.join(found)}")
+        if wanted.field_validation != IGNORE:
+            for problem in found:
+                call.warn(problem)
+        return decoded.object
+
+    return change
+
+
+def read_patch(raw: bytes) -> Any:
+    """The JSON of a patch. Raises StatusError 400."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise status.bad_request(f"error decoding patch: {error}") from error
+
+
+def patched_object(old: Object, body: Any, media: str, call: Call) -> Object:
+    """The stored object after the patch, not yet decoded."""
+    if media == JSON_PATCH:
+        result: Object = patch.json_patch(old, body)
+        return result
+    if media == MERGE:
+        return patch.merge_patch(old, body)
+    return patch.strategic_merge(old, body, call.resource.schema)
+
+
+def _bad_patch(shown: str, text: str) -> StatusError:
+    error = fielderrors.invalid("patch", shown, text)
+    return status.invalid_kind("", "", "", [error])
+
+
+def applying(call: Call, done: Write, raw: bytes, wanted: WriteOptions) -> Change:
+    """The change that server-side apply makes."""
+    config = decode.decode_yaml(raw)
+    kind, schema = call.resource.kind, call.resource.schema
+    if not isinstance(config, dict):
+        raise status.bad_request(f"error decoding YAML: cannot unmarshal into an object of kind {kind.kind}")
+
+    def change(old: Object | None) -> Object:
+        uid = (config.get("metadata") or {}).get("uid") if isinstance(config.get("metadata"), dict) else None
+        if old is None and uid:
+            text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise status.conflict(kind, call.info.name, text)
+        merged = apply.server_side_apply(
+            old,
+            config,
+            manager=wanted.field_manager,
+            force=bool(wanted.force),
+            schema=schema,
+            api_version=kind.api_version,
+            now=call.server.clock.now(),
+            subresource=done.subresource,
+            kind=kind.kind,
+        )
+        return _decoded(call, merged).object
+
+    return change
+
+
+def _decoded(call: Call, obj: Object) -> Decoded:
+    decoded = decode.decode_value(obj, call.resource.schema, call.resource.kind)
+    return customresource.prune(call.resource, decoded) if call.resource.definition is not None else decoded

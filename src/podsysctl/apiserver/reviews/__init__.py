@@ -1,0 +1,1 @@
+"""Questions about identity and rights, asked as objects that are never stored."""

@@ -1,0 +1,77 @@
+"""Which objects a list or watch wants: label and field selectors over the stored form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from podsysctl.apiserver.options import ListOptions
+from podsysctl.apiserver.resource import Resource
+from podsysctl.apiserver.storeindex import Item
+from podsysctl.objects import selectors, status
+from podsysctl.objects.selectors import FieldSelector, LabelSelector, SelectorError
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What selectors see of one version of an object. `fields` holds the readers' texts by field label."""
+
+    labels: Mapping[str, str]
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The selectors of one request."""
+
+    resource: Resource
+    labels: LabelSelector
+    fields: FieldSelector
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything is wanted."""
+        return self.labels.empty and self.fields.empty
+
+    @property
+    def name(self) -> str | None:
+        """The one name that is wanted, if it is fixed."""
+        return self.fields.exact("metadata.name")
+
+    def matches(self, item: Item) -> bool:
+        """Whether the object is wanted."""
+        if self.empty:
+            return True
+        view = view_of(self.resource, item)
+        return self.labels.matches(view.labels) and self.fields.matches(lambda label: view.fields.get(label, ""))
+
+
+def view_of(resource: Resource, item: Item) -> View:
+    """What selectors see of an item, kept with it. Resources that share a bucket see their own labels."""
+    views: dict[str, View] | None = item.view
+    if views is None:
+        views = item.view = {}
+    view = views.get(resource.type_key)
+    if view is None:
+        obj = orjson.loads(item.data)
+        namespace, _, name = item.key.rpartition("/")
+        fields = {label: read(obj) for label, read in resource.selectable.items()}
+        fields["metadata.name"] = name
+        fields["metadata.namespace"] = namespace
+        view = views[resource.type_key] = View(obj["metadata"].get("labels") or {}, fields)
+    return view
+
+
+def parse(resource: Resource, options: ListOptions) -> Selection:
+    """Raises StatusError 400 for a selector that cannot be understood."""
+    try:
+        labels = selectors.parse_label_selector(options.label_selector)
+    except SelectorError as error:
+        raise status.bad_request(error.message) from error
+    try:
+        fields = selectors.parse_field_selector(options.field_selector, resource.field_labels())
+    except SelectorError as error:
+        raise status.bad_request(error.message) from error
+    return Selection(resource, labels, fields)

@@ -1,0 +1,72 @@
+"""What the server does on its own while it runs: compaction, old events, definitions on their way out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from podsysctl.apiserver import delete
+from podsysctl.apiserver.auth.user import SERVER
+from podsysctl.apiserver.context import ServerContext
+from podsysctl.apiserver.definitions import cleanup
+from podsysctl.apiserver.definitions.serving import BUCKET
+from podsysctl.apiserver.write import Write
+from podsysctl.base import limits
+from podsysctl.base.errors import PodsysctlError, StatusError
+
+_log = logging.getLogger("podsysctl.apiserver")
+_TICK_S = 30
+
+
+async def run(server: ServerContext) -> None:
+    """Until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_periodic(server))
+        group.create_task(_definitions(server))
+
+
+async def _periodic(server: ServerContext) -> None:
+    marks: list[tuple[float, int]] = []
+    while True:
+        now_s = server.clock.monotonic_s()
+        marks.append((now_s, server.store.revision))
+        while len(marks) > 1 and now_s - marks[1][0] >= limits.STORE_HISTORY_S:
+            del marks[0]
+        try:
+            if now_s - marks[0][0] >= limits.STORE_HISTORY_S:
+                await server.store.compact(marks[0][1])
+            await expire_events(server)
+        except PodsysctlError as error:
+            _log.error("upkeep: %s", error.message)
+        await asyncio.sleep(_TICK_S)
+
+
+async def expire_events(server: ServerContext) -> int:
+    """Remove events that nobody has touched for their time to live; returns how many."""
+    resource = server.registry.get("", "events")
+    limit_s = server.clock.now().timestamp() - limits.EVENT_TTL_S
+    gone = 0
+    for item in server.store.range(resource.bucket):
+        if item.written_at >= limit_s:
+            continue
+        namespace, _, name = item.key.rpartition("/")
+        task = Write(server=server, resource=resource, user=SERVER, namespace=namespace, name=name)
+        try:
+            await delete.delete_object(task, delete.DeleteOptions())
+        except StatusError as error:
+            if error.code not in (404, 409):
+                raise
+        gone += 1
+    return gone
+
+
+async def _definitions(server: ServerContext) -> None:
+    """Whenever a definition or one of its instances goes."""
+    queue = server.store.subscribe(BUCKET)
+    while not queue.closed:
+        try:
+            await cleanup.finish_all(server)
+        except PodsysctlError as error:
+            _log.error("definitions: %s", error.message)
+        waiting = any(d["metadata"].get("deletionTimestamp") for d in server.definitions.all())
+        await queue.take(1 if waiting else 3600)
