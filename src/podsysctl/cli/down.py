@@ -17,6 +17,8 @@ HELP = """Stop the cluster, end its pods, and remove what it made on this host: 
 kernel namespaces, firewall rules. The API's objects and the images stay for the next `up`."""
 
 STOP_TIMEOUT_S = 30.0
+CGROUPS = ("podsysctl", "kubepods", "k8s.io")
+"""Control groups that the runtime makes for pods, removed where they are empty."""
 _POLL_S = 0.05
 
 
@@ -71,7 +73,7 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
         if state is not None and not state.private_runtime:
             await leave.remove_pods(state.runtime_endpoint, files.nodes, state.nodes)
         else:
-            await PrivateContainerd(files.data_dir).destroy(wipe=wipe, cgroup_parents=("podsysctl", "kubepods", "k8s.io"))
-        await leave.remove_files(files.nodes)
+            await PrivateContainerd(files.data_dir).destroy(wipe=wipe, cgroup_parents=CGROUPS)
 
     loop.run(work())
+    leave.remove_files(files.nodes)

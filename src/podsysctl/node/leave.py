@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from podsysctl.client.config import ClientConfig
@@ -21,7 +20,7 @@ async def remove_pods(endpoint: str, nodes_dir: Path, names: tuple[str, ...]) ->
             await agent.drain(unasked, runtime, AgentConfig(node_name=name, root=nodes_dir / name))
 
 
-async def remove_files(nodes_dir: Path) -> None:
+def remove_files(nodes_dir: Path) -> None:
     """Unmount and delete the nodes' folders once no pod uses them, and their control groups.
 
     Raises KernelError when a mount stays; nothing of that node is deleted then.
@@ -30,5 +29,5 @@ async def remove_files(nodes_dir: Path) -> None:
         return
     for root in sorted(nodes_dir.iterdir()):
         cgroups.remove_node(AgentConfig(node_name=root.name, root=root))
-        await asyncio.to_thread(manager.remove_tree, root)
+        manager.remove_tree(root)
     nodes_dir.rmdir()
