@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from podsysctl.base.errors import PodsysctlError
+from podsysctl.runtime import cri_pb2 as cri
+from podsysctl.runtime import processes
+from podsysctl.runtime.containerd import PrivateContainerd
+from podsysctl.runtime.images.local import LocalImages
+from podsysctl.runtime.service import RuntimeService
+from tests.runtime.conftest import CGROUPS
+from tests.runtime.pods import leftovers, run_pod
+
+pytestmark = [pytest.mark.root, pytest.mark.runtime]
+
+
+async def _with_pod(containerd: PrivateContainerd, data_dir: Path) -> str:
+    async with RuntimeService(containerd.endpoint) as service:
+        await LocalImages(service, data_dir / "images").ensure_toolbox()
+        return (await run_pod(service, data_dir / "logs")).container_id
+
+
+async def _state(containerd: PrivateContainerd, container_id: str) -> int:
+    async with RuntimeService(containerd.endpoint) as service:
+        return (await service.container_status(container_id)).status.state
+
+
+async def test_destroy_after_pods_leaves_nothing(data_dir: Path) -> None:
+    """Mounts, namespaces, links, rules, processes and cgroups are all gone, and so are the files but images."""
+    containerd = PrivateContainerd(data_dir)
+    await containerd.start()
+    network = containerd.pod_network()
+    assert network is not None
+    await _with_pod(containerd, data_dir)
+    assert leftovers(data_dir, network.bridge)
+    await containerd.destroy(cgroup_parents=CGROUPS)
+    assert leftovers(data_dir, network.bridge) == []
+    assert not (data_dir / "containerd/state").exists()
+    assert (data_dir / "containerd/root").exists()
+    await containerd.destroy(wipe=True)
+    assert not (data_dir / "containerd").exists()
+
+
+async def test_start_after_stop_finds_the_running_pod(data_dir: Path) -> None:
+    """Pods outlive containerd, and are found again."""
+    containerd = PrivateContainerd(data_dir)
+    assert await containerd.start() is False
+    container = await _with_pod(containerd, data_dir)
+    await containerd.stop()
+    assert containerd.pid is None
+    assert await containerd.start() is False
+    assert await _state(containerd, container) == cri.CONTAINER_RUNNING
+    await containerd.destroy(wipe=True, cgroup_parents=CGROUPS)
+
+
+async def test_start_beside_a_running_containerd_adopts_it(data_dir: Path) -> None:
+    """What a killed process of ours left running is used, not doubled."""
+    first = PrivateContainerd(data_dir)
+    await first.start()
+    second = PrivateContainerd(data_dir)
+    assert await second.start() is True
+    assert second.pid == first.pid
+    await second.destroy(wipe=True)
+
+
+async def test_destroy_without_start_removes_what_another_process_left(data_dir: Path) -> None:
+    """`down` works after a crash of both: pods are still there, neither we nor containerd are."""
+    left = PrivateContainerd(data_dir)
+    await left.start()
+    network = left.pod_network()
+    assert network is not None
+    await _with_pod(left, data_dir)
+    assert left.pid is not None
+    os.kill(left.pid, signal.SIGKILL)
+    await PrivateContainerd(data_dir).destroy(wipe=True, cgroup_parents=CGROUPS)
+    assert leftovers(data_dir, network.bridge) == []
+
+
+async def test_destroy_with_a_broken_database_still_ends_everything(data_dir: Path) -> None:
+    """Even a containerd that cannot start any more leaves no pod behind."""
+    left = PrivateContainerd(data_dir)
+    await left.start()
+    network = left.pod_network()
+    assert network is not None
+    await _with_pod(left, data_dir)
+    await left.stop()
+    (data_dir / "containerd/root/io.containerd.metadata.v1.bolt/meta.db").write_bytes(b"not a database")
+    await PrivateContainerd(data_dir).destroy(wipe=True, cgroup_parents=CGROUPS)
+    assert leftovers(data_dir, network.bridge) == []
+
+
+async def test_supervise_when_containerd_is_killed_starts_it_again(data_dir: Path) -> None:
+    """A containerd that dies is replaced while pods go on running."""
+    containerd = PrivateContainerd(data_dir)
+    await containerd.start()
+    container = await _with_pod(containerd, data_dir)
+    killed = containerd.pid
+    assert killed is not None
+    async with asyncio.TaskGroup() as group:
+        group.create_task(containerd.supervise())
+        os.kill(killed, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while containerd.pid in (None, killed) or not await _answers(containerd):  # noqa: ASYNC110 - bounded
+                await asyncio.sleep(0.01)
+        assert await _state(containerd, container) == cri.CONTAINER_RUNNING
+        await containerd.destroy(wipe=True, cgroup_parents=CGROUPS)
+
+
+async def _answers(containerd: PrivateContainerd) -> bool:
+    async with RuntimeService(containerd.endpoint) as service:
+        try:
+            await service.version()
+        except PodsysctlError:
+            return False
+    return True
+
+
+async def test_start_with_a_long_data_directory_uses_a_short_socket(data_dir: Path) -> None:
+    """A socket's path has a limit that a directory's has not."""
+    deep = data_dir / ("d" * 100)
+    deep.mkdir()
+    containerd = PrivateContainerd(deep)
+    assert containerd.endpoint.startswith("unix:///run/podsysctl-")
+    await containerd.start()
+    async with RuntimeService(containerd.endpoint) as service:
+        assert (await service.version()).runtime_name == "containerd"
+    await containerd.destroy(wipe=True)
+    assert not containerd.paths.socket.parent.exists()
+
+
+async def test_start_that_fails_says_why(data_dir: Path) -> None:
+    """The error carries containerd's own words."""
+    containerd = PrivateContainerd(data_dir)
+    (data_dir / "containerd").mkdir()
+    (data_dir / "containerd/root").mkdir()
+    (data_dir / "containerd/root/io.containerd.metadata.v1.bolt").write_text("in the way")
+    with pytest.raises(PodsysctlError, match=r"containerd|does not serve"):
+        await containerd.start()
+    await containerd.destroy(wipe=True)
+
+
+def test_find_sees_only_the_process_with_the_argument() -> None:
+    """Another containerd on the machine is never taken for ours."""
+    assert processes.find("containerd", "/nowhere/config.toml") == []
