@@ -1,0 +1,185 @@
+"""What a node publishes about its gates in its Node object, so that a verdict can be given without going there.
+
+Two annotations. `podsysctl.io/sysctl-gates` is JSON for people and programs: the kubelet's allowlist and defaults, the
+runtime, the interface allowlist, versions. `podsysctl.io/kernel-facts` is what was measured on its kernel, packed
+(names grouped by what they are, JSON, zlib, base64) to a tenth of the size. The node agent writes them, `explain` and
+the scheduler read them. A node of another program has neither: then versions from its status are used, and its
+allowlist is unknown.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from podsysctl.base.errors import CatalogueError, PodsysctlError, UsageError
+from podsysctl.base.versions import (
+    KUBERNETES_MINOR,
+    KernelVersion,
+    parse_cluster_version,
+    parse_kernel_version,
+)
+from podsysctl.policy.kubelet import Allowlist
+from podsysctl.policy.runtime import Runtime
+from podsysctl.sysctls.catalogue import Access, Namespace
+from podsysctl.sysctls.kernel_facts import Fact, InPod, KernelFacts
+
+GATES = "podsysctl.io/sysctl-gates"
+KERNEL = "podsysctl.io/kernel-facts"
+_FORMAT = 1
+_UNPACKED_BYTES = 1024 * 1024
+"""Most bytes that packed facts may unpack to; a kernel has some 40 KB of names."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """The gates of one node.
+
+    `allowed` are the kubelet's `allowedUnsafeSysctls`, None when nobody knows them; `interfaces` the lines of the
+    tuning plugin's allowlist, None when the node has no such file.
+    """
+
+    name: str
+    release: str = ""
+    runtime: Runtime = Runtime.RUNC
+    kubelet_minor: int = KUBERNETES_MINOR
+    allowed: tuple[str, ...] | None = None
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    interfaces: tuple[str, ...] | None = None
+    kernel: KernelFacts | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def kernel_version(self) -> KernelVersion | None:
+        """Major and minor of the kernel, None when unknown."""
+        try:
+            return parse_kernel_version(self.release)
+        except UsageError:
+            return None
+
+    def allowlist(self) -> Allowlist | None:
+        """The kubelet's gate; None when its configuration is unknown or would not let it start."""
+        if self.allowed is None:
+            return None
+        try:
+            return Allowlist.parse(self.allowed, self.kernel_version, kubelet_minor=self.kubelet_minor)
+        except PodsysctlError:
+            return None
+
+    def to_annotations(self) -> dict[str, str]:
+        """What the node agent writes into its Node object."""
+        gates: dict[str, Any] = {
+            "format": _FORMAT,
+            "kernel": self.release,
+            "runtime": str(self.runtime),
+            "kubeletMinor": self.kubelet_minor,
+            "allowedUnsafeSysctls": list(self.allowed or ()),
+        }
+        if self.defaults:
+            gates["defaultPodSysctls"] = dict(self.defaults)
+        if self.interfaces is not None:
+            gates["interfaceAllowlist"] = list(self.interfaces)
+        out = {GATES: json.dumps(gates, separators=(",", ":"))}
+        if self.kernel is not None:
+            out[KERNEL] = pack(self.kernel)
+        return out
+
+    @classmethod
+    def from_node(cls, node: Mapping[str, Any]) -> NodeFacts:
+        """Read a Node object, of whatever program. Never raises: what cannot be read counts as unknown."""
+        metadata: Mapping[str, Any] = node.get("metadata") or {}
+        info: Mapping[str, Any] = (node.get("status") or {}).get("nodeInfo") or {}
+        annotations: Mapping[str, str] = metadata.get("annotations") or {}
+        gates = _read_gates(annotations.get(GATES, ""))
+        try:
+            minor = parse_cluster_version(str(info.get("kubeletVersion") or "")).minor
+        except UsageError:
+            minor = KUBERNETES_MINOR
+        allowed = gates.get("allowedUnsafeSysctls")
+        interfaces = gates.get("interfaceAllowlist")
+        runtime = gates.get("runtime")
+        return cls(
+            name=metadata.get("name") or "",
+            release=gates.get("kernel") or info.get("kernelVersion") or "",
+            runtime=Runtime(runtime) if runtime else Runtime.of_node(info.get("containerRuntimeVersion") or ""),
+            kubelet_minor=gates.get("kubeletMinor") or minor,
+            allowed=None if allowed is None else tuple(allowed),
+            defaults=gates.get("defaultPodSysctls") or {},
+            interfaces=None if interfaces is None else tuple(interfaces),
+            kernel=_read_kernel(annotations.get(KERNEL, "")),
+            labels=metadata.get("labels") or {},
+            taints=tuple((node.get("spec") or {}).get("taints") or ()),
+        )
+
+
+def _read_gates(text: str) -> dict[str, Any]:
+    """The first annotation when it is well formed, else nothing."""
+    try:
+        raw = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(raw, dict) or raw.get("format") != _FORMAT:
+        return {}
+    lists = ("allowedUnsafeSysctls", "interfaceAllowlist")
+    is_formed = (
+        all(_is_strings(raw.get(key)) for key in lists)
+        and isinstance(raw.get("defaultPodSysctls") or {}, dict)
+        and isinstance(raw.get("kubeletMinor") or 0, int)
+        and isinstance(raw.get("kernel") or "", str)
+        and raw.get("runtime") in (None, *Runtime)
+    )
+    return raw if is_formed else {}
+
+
+def _is_strings(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+
+def _read_kernel(text: str) -> KernelFacts | None:
+    try:
+        return unpack(text) if text else None
+    except CatalogueError:
+        return None
+
+
+def pack(facts: KernelFacts) -> str:
+    """A kernel's facts as one line of text, about 7 KB."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(facts.facts):
+        fact = facts.facts[name]
+        hidden = {None: "", True: "h", False: "v"}[fact.hidden_from_user_namespace]
+        groups.setdefault(f"{fact.namespace} {fact.in_pod} {fact.access} {hidden}", []).append(name)
+    raw = {
+        "format": _FORMAT,
+        "release": facts.release,
+        "privileged": facts.privileged,
+        "names": {key: " ".join(names) for key, names in sorted(groups.items())},
+    }
+    return base64.b64encode(zlib.compress(json.dumps(raw).encode(), 9)).decode()
+
+
+def unpack(text: str) -> KernelFacts:
+    """Read what `pack` wrote. Raises CatalogueError when the text is something else or too large."""
+    try:
+        stream = zlib.decompressobj()
+        data = stream.decompress(base64.b64decode(text, validate=True), _UNPACKED_BYTES)
+        if stream.unconsumed_tail:
+            raise CatalogueError(f"packed kernel facts hold more than {_UNPACKED_BYTES} bytes")
+        raw = json.loads(data)
+        if raw["format"] != _FORMAT:
+            raise CatalogueError(f"packed kernel facts have format {raw['format']!r}, this program reads {_FORMAT}")
+        facts: dict[str, Fact] = {}
+        for key, names in raw["names"].items():
+            namespace, in_pod, access, hidden = key.split(" ")
+            seen = {"": None, "h": True, "v": False}[hidden]
+            for name in names.split():
+                facts[name] = Fact(name, Namespace(namespace), InPod(in_pod), Access(access), seen)
+        return KernelFacts(str(raw["release"]), facts, bool(raw["privileged"]))
+    except (binascii.Error, zlib.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CatalogueError(f"packed kernel facts cannot be read: {type(error).__name__}: {error}") from error
