@@ -8,6 +8,7 @@ from typing import Any
 
 from podsysctl.apiserver.strategy.base import Object, Strategy
 from podsysctl.apiserver.strategy.kinds import strategy_of
+from podsysctl.apiserver.tables.base import Printer
 from podsysctl.objects import schema as schemas
 from podsysctl.objects.kinds import Kind
 from podsysctl.objects.schema import Schema
@@ -21,7 +22,7 @@ class Resource:
 
     `selectable` maps a field label to its reader on the stored form; metadata.name and metadata.namespace hold
     for all kinds and are not in it. `from_storage` and `to_storage` convert between the two forms, None where
-    they are one. `definition` is the CustomResourceDefinition of a custom kind.
+    they are one. `printer` and `definition` (the CustomResourceDefinition) are set for custom kinds only.
     """
 
     kind: Kind
@@ -32,6 +33,7 @@ class Resource:
     from_storage: Callable[[Object], Object] | None = None
     to_storage: Callable[[Object], Object] | None = None
     definition: Mapping[str, Any] | None = None
+    printer: Printer | None = None
 
     @property
     def type_key(self) -> str:

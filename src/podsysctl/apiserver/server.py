@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from podsysctl.apiserver import upkeep
+from podsysctl.apiserver import shipped, upkeep
 from podsysctl.apiserver.admission.chain import Chain
 from podsysctl.apiserver.app import create_app
 from podsysctl.apiserver.audit import AuditLog
@@ -108,6 +108,7 @@ class ApiServer:
         for namespace in objects.NAMESPACES:
             await namespacecontent.fill(context, namespace)
         await loading.load_directory(context, self.config.crd_dir)
+        await shipped.ensure_constraints(context)
         context.fill_namespace = fill
         context.ready = True
 

@@ -7,6 +7,7 @@ from podsysctl.apiserver.admission.pod_security import PodSecurityAdmission
 from podsysctl.apiserver.admission.priority import Priority
 from podsysctl.apiserver.admission.request import AdmissionRequest, Plugin
 from podsysctl.apiserver.admission.scc import SecurityContextConstraints
+from podsysctl.apiserver.admission.scc_namespace import NamespaceRanges
 from podsysctl.apiserver.admission.scc_object import ConstraintObjects
 from podsysctl.apiserver.admission.serviceaccount import ServiceAccount
 from podsysctl.apiserver.admission.tolerations import DefaultTolerationSeconds
@@ -20,6 +21,7 @@ PLUGINS: tuple[Plugin, ...] = (
     Priority(),
     _CONSTRAINTS,
     ConstraintObjects(),
+    NamespaceRanges(),
 )
 
 

@@ -15,6 +15,7 @@ from podsysctl.apiserver.selectable import path_reader
 from podsysctl.apiserver.store import Store
 from podsysctl.apiserver.storeindex import Change, ChangeType
 from podsysctl.apiserver.strategy.kinds import custom_strategy
+from podsysctl.apiserver.tables import custom
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.objects import kinds, structural
 
@@ -85,6 +86,7 @@ def resources_of(definition: Mapping[str, Any]) -> list[Resource]:
                 from_storage=_versioned(kind.api_version) if several else None,
                 to_storage=_versioned(storage_api_version) if several else None,
                 definition=definition,
+                printer=custom.printer(version.get("additionalPrinterColumns")),
             )
         )
     return out

@@ -8,20 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from podsysctl.base.clock import parse_time
-from podsysctl.objects import duration
+from podsysctl.base.errors import UsageError
+from podsysctl.objects import duration, selectors
 
 Object = Mapping[str, Any]
 NONE = "<none>"
 UNKNOWN = "<unknown>"
-
-NAME_DESCRIPTION = (
-    "Name must be unique within a namespace. Is required when creating resources, although some resources may "
-    "allow a client to request the generation of an appropriate name automatically. Name is primarily intended "
-    "for creation idempotence and configuration definition. Cannot be updated. More info: "
-    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
-)
-AGE_DESCRIPTION = "Time since the object was created."
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -44,8 +36,8 @@ class Column:
         }
 
 
-NAME = Column("Name", format="name", description=NAME_DESCRIPTION)
-AGE = Column("Age", description=AGE_DESCRIPTION)
+NAME = Column("Name", format="name", description="Name of the object, unique among its kind in a namespace.")
+AGE = Column("Age", description="Time since the object was created.")
 
 
 def _no_conditions(obj: Object) -> list[dict[str, Any]]:
@@ -96,3 +88,32 @@ def section(obj: Object, *path: str) -> Mapping[str, Any]:
 def name(obj: Object) -> str:
     """The Name cell."""
     return str(meta(obj).get("name", ""))
+
+
+def whole(value: Any) -> int:
+    """A number that may be absent."""
+    return value if isinstance(value, int) else 0
+
+
+def wide(*names: str) -> tuple[Column, ...]:
+    """Columns that show only with `-o wide`."""
+    return tuple(Column(name, priority=1) for name in names)
+
+
+def container_cells(spec: Object) -> list[str]:
+    """Names and images of a pod spec's containers."""
+    containers = spec.get("containers") or ()
+    return [",".join(str(c.get(key, "")) for c in containers) for key in ("name", "image")]
+
+
+def label_text(labels: Object | None) -> str:
+    """A map of labels as text, `<none>` when empty."""
+    return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) if labels else NONE
+
+
+def selector_text(selector: Object | None) -> str:
+    """A LabelSelector as text, `<none>` when it selects everything."""
+    try:
+        return str(selectors.from_object(selector)) or NONE
+    except UsageError:
+        return "<error>"

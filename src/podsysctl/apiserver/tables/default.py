@@ -7,15 +7,7 @@ from typing import Any
 
 from podsysctl.apiserver.tables.base import NAME, Column, Object, Printer, meta, name
 
-_CREATED = Column(
-    "Created At",
-    "date",
-    description=(
-        "CreationTimestamp is a timestamp representing the server time when this object was created. It is not "
-        "guaranteed to be set in happens-before order across separate operations. Clients may not set this value. "
-        "It is represented in RFC3339 form and is in UTC."
-    ),
-)
+_CREATED = Column("Created At", "date", description="When the server made the object.")
 
 
 def _cells(obj: Object, now: datetime) -> list[Any]:
