@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from podsysctl.base.errors import UsageError
-from podsysctl.cli.tables import Writer
+from podsysctl.base.errors import PodsysctlError, UsageError
+from podsysctl.cli.tables import Writer, cell_text
 from podsysctl.client.rest import Object
 
 Printer = Callable[[Object], None]
@@ -108,7 +108,7 @@ def _yaml_printer(stream: TextIO, keep: bool) -> Printer:
 
 
 def _jsonpath_printer(stream: TextIO, name: str, argument: str, keep: bool) -> Printer:
-    from podsysctl.cli import jsonpath
+    from podsysctl.objects import jsonpath
 
     if name == "jsonpath-file":
         argument = _read(argument)
@@ -118,10 +118,15 @@ def _jsonpath_printer(stream: TextIO, name: str, argument: str, keep: bool) -> P
 
     def show(obj: Object) -> None:
         shown = _shown(obj, keep)
-        if name == "jsonpath-as-json":
-            _write(stream, json_text(template.find(shown)) + "\n")
-        else:
-            _write(stream, template.render(shown))
+        try:
+            if name == "jsonpath-as-json":
+                _write(stream, json_text([value for results in template.find(shown) for value in results]) + "\n")
+            else:
+                _write(stream, template.render(shown))
+        except jsonpath.JsonPathError as error:
+            raise PodsysctlError(
+                f'error executing jsonpath "{argument}": Error executing template: {error.message}'
+            ) from error
 
     return show
 
@@ -134,7 +139,7 @@ def _read(path: str) -> str:
 
 
 def _columns_printer(stream: TextIO, name: str, argument: str, *, headers: bool) -> Printer:
-    from podsysctl.cli import jsonpath
+    from podsysctl.objects import jsonpath
 
     if name == "custom-columns-file":
         names, specs = (line.split() for line in _read(argument).splitlines()[:2])
@@ -146,7 +151,7 @@ def _columns_printer(stream: TextIO, name: str, argument: str, *, headers: bool)
             if not colon or not spec:
                 raise UsageError(f"unexpected custom-columns spec: {part}, expected <header>:<json-path-expr>")
         names, specs = [p[0] for p in pairs], [p[2] for p in pairs]
-    templates = [jsonpath.parse(relaxed_path(spec)) for spec in specs]
+    templates = [jsonpath.relaxed(spec) for spec in specs]
     writer = Writer(stream)
     printed = False
 
@@ -158,20 +163,9 @@ def _columns_printer(stream: TextIO, name: str, argument: str, *, headers: bool)
         for item in items_of(obj):
             cells = []
             for template in templates:
-                values = template.find(item)
-                cells.append(",".join(jsonpath.text(v) for v in values) if values else "<none>")
+                values = [value for results in template.find(item) for value in results]
+                cells.append(",".join(cell_text(value) for value in values) if values else "<none>")
             writer.row(cells)
         writer.flush()
 
     return show
-
-
-def relaxed_path(text: str) -> str:
-    """`.a.b`, `a.b`, `{.a.b}` and `{a.b}` all mean `{.a.b}` (get.RelaxedJSONPathExpression)."""
-    match = re.fullmatch(r"\{?\.?([^{}]+)\}?", text.strip())
-    if match is None:
-        raise UsageError(
-            "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or "
-            f"'{{.name1.name2}}': {text}"
-        )
-    return "{." + match.group(1) + "}"

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from podsysctl.base.errors import PodsysctlError, UsageError
-from podsysctl.cli import formats
 from podsysctl.client.rest import Object
 
 T = TypeVar("T")
@@ -15,13 +14,14 @@ T = TypeVar("T")
 
 def sort(rows: Sequence[T], path: str, object_of: Callable[[T], Object]) -> list[T]:
     """The rows in order of the field at `path`; those without it come first. Raises UsageError."""
-    from podsysctl.cli import jsonpath
+    from podsysctl.objects import jsonpath
 
-    template = jsonpath.parse(formats.relaxed_path(path))
-    values = [template.find(object_of(row)) for row in rows]
-    if rows and not any(values):
-        raise UsageError(f'couldn\'t find any field with path "{formats.relaxed_path(path)}" in the list of objects')
-    keyed = [(_key(v[0] if v else None), row) for v, row in zip(values, rows, strict=True)]
+    template = jsonpath.relaxed(path)
+    values = [template.first(object_of(row)) for row in rows]
+    if rows and all(value is None for value in values):
+        shown = "{." + path.strip("{}").removeprefix(".") + "}"
+        raise UsageError(f'couldn\'t find any field with path "{shown}" in the list of objects')
+    keyed = [(_key(value), row) for value, row in zip(values, rows, strict=True)]
     return [row for _, row in sorted(keyed, key=lambda pair: pair[0])]
 
 
