@@ -5,23 +5,24 @@ Part of the kernel edge; reading and writing values is `procsys.py`, which alone
 
 from __future__ import annotations
 
-import ctypes
 import os
-import platform
+import sys
 from functools import cache
+from typing import TYPE_CHECKING
 
 from podsysctl.base.errors import KernelError
 from podsysctl.sysctls.name import SysctlName
 
+if TYPE_CHECKING:
+    import ctypes
+
 ROOT = "/proc/sys"
 
 _OPENAT2 = 437
+_AT_FDCWD = -100
+_LITTLE = sys.byteorder == "little"
 _SAME_NUMBER = frozenset({"x86_64", "aarch64", "ppc64le", "s390x", "riscv64", "loongarch64", "i686", "armv7l"})
 _RESOLVE_NO_XDEV, _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 1, 2, 4, 8
-
-
-class _OpenHow(ctypes.Structure):
-    _fields_ = [("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64)]
 
 
 def open_root() -> int:
@@ -39,22 +40,15 @@ def open_root() -> int:
 def open_below(root: int, name: SysctlName, flags: int) -> int:
     """Open one parameter's file below the handle. Raises OSError.
 
-    openat2(2) refuses links, `..` and mount points on the way; a kernel before 5.6 is walked part by part
-    instead.
+    openat2(2) refuses links, `..` and mount points on the way; a kernel before 5.6 is walked part by part instead.
     """
-    if _has_openat2():
-        how = _OpenHow(
-            flags | os.O_CLOEXEC,
-            0,
-            _RESOLVE_NO_XDEV | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS | _RESOLVE_BENEATH,
-        )
-        path = os.fsencode(name.path)
-        fd = _libc().syscall(_OPENAT2, root, path, ctypes.byref(how), ctypes.sizeof(how))
-        if fd >= 0:
-            return int(fd)
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), name.proc_path)
-    return _open_by_parts(root, name, flags)
+    if not _has_openat2():
+        return _open_by_parts(root, name, flags)
+    beneath = _RESOLVE_NO_XDEV | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS | _RESOLVE_BENEATH
+    fd = _openat2(root, os.fsencode(name.path), flags | os.O_CLOEXEC, beneath)
+    if fd < 0:
+        raise OSError(-fd, os.strerror(-fd), name.proc_path)
+    return fd
 
 
 def _open_by_parts(root: int, name: SysctlName, flags: int) -> int:
@@ -71,12 +65,21 @@ def _open_by_parts(root: int, name: SysctlName, flags: int) -> int:
             os.close(directory)
 
 
+def _openat2(root: int, path: bytes, flags: int, resolve: int) -> int:
+    """The system call: a descriptor, or the negative errno."""
+    import ctypes
+
+    how = flags.to_bytes(8, "little" if _LITTLE else "big") + bytes(8)
+    how += resolve.to_bytes(8, "little" if _LITTLE else "big")
+    fd = int(_libc().syscall(_OPENAT2, root, path, how, len(how)))
+    return fd if fd >= 0 else -ctypes.get_errno()
+
+
 @cache
 def _has_openat2() -> bool:
-    if platform.machine() not in _SAME_NUMBER:
+    if os.uname().machine not in _SAME_NUMBER:
         return False
-    how = _OpenHow(os.O_PATH | os.O_CLOEXEC, 0, 0)
-    fd = _libc().syscall(_OPENAT2, -100, b"/", ctypes.byref(how), ctypes.sizeof(how))
+    fd = _openat2(_AT_FDCWD, b"/", os.O_PATH | os.O_CLOEXEC, 0)
     if fd < 0:
         return False
     os.close(fd)
@@ -85,4 +88,6 @@ def _has_openat2() -> bool:
 
 @cache
 def _libc() -> ctypes.CDLL:
+    import ctypes
+
     return ctypes.CDLL(None, use_errno=True)

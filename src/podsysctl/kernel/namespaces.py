@@ -8,15 +8,16 @@ one.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from podsysctl.base.errors import KernelError
+
+if TYPE_CHECKING:
+    import ctypes
 
 T = TypeVar("T")
 
@@ -172,6 +173,8 @@ def _enter(target: Namespaces, home: dict[str, int], current: dict[str, int]) ->
 
 
 def _on_thread(function: Callable[[], T]) -> T:
+    import threading
+
     results: list[T] = []
     failures: list[BaseException] = []
 
@@ -205,6 +208,8 @@ def _identity(path: str) -> tuple[int, int]:
 
 
 def _error(what: str) -> KernelError:
+    import ctypes
+
     number = ctypes.get_errno()
     hint = "run as root, or as a user whom user.max_user_namespaces allows a namespace" if number == 1 else ""
     return KernelError(f"{what}: {os.strerror(number)}", errno=number, hint=hint)
@@ -212,4 +217,6 @@ def _error(what: str) -> KernelError:
 
 @cache
 def _libc() -> ctypes.CDLL:
+    import ctypes
+
     return ctypes.CDLL(None, use_errno=True)

@@ -14,14 +14,17 @@ import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from podsysctl.base import limits
 from podsysctl.base.errors import KernelError, NameSyntaxError
 from podsysctl.kernel import files
-from podsysctl.kernel.journal import Journal
 from podsysctl.kernel.namespaces import Namespaces, run_in_each
 from podsysctl.sysctls.name import SysctlName, parse_name
 from podsysctl.sysctls.value import ValueSpec, values_equal
+
+if TYPE_CHECKING:
+    from podsysctl.kernel.journal import Journal
 
 FIRST_READ_BYTES = 4096
 """Nearly every value fits; the kernel zeroes a buffer of this size per read, so a large one would cost."""
@@ -129,6 +132,22 @@ def list_entries(prefix: SysctlName | None = None) -> list[Entry]:
     except OSError as error:
         label = "" if prefix is None else prefix.dotted
         raise _translate(error, label or files.ROOT, "read") from error
+    return out
+
+
+def read_tree(prefix: SysctlName | None = None) -> list[tuple[SysctlName, Reading]]:
+    """Every readable parameter, or those below a name, with its value, sorted by path: one pass over the tree.
+
+    Files that nobody may read are left out; one that this user may not read gives its KernelError. Raises KernelError
+    when the prefix does not exist.
+    """
+    if prefix is not None and exists(prefix):
+        return list(read_here((prefix,)).items())
+    out: list[tuple[SysctlName, Reading]] = []
+    try:
+        _walk_reading(files.ROOT if prefix is None else prefix.proc_path, prefix.segments if prefix else (), out)
+    except OSError as error:
+        raise _translate(error, prefix.dotted if prefix else files.ROOT, "read") from error
     return out
 
 
@@ -280,7 +299,7 @@ def _put_back(root: int, done: Sequence[tuple[SysctlName, str | None]]) -> None:
 
 def _walk(directory: str, segments: tuple[str, ...], out: list[Entry]) -> None:
     with os.scandir(directory) as scan:
-        entries = sorted(scan, key=lambda entry: entry.name)
+        entries = sorted(scan, key=_entry_name)
     for entry in entries:
         parts = (*segments, entry.name)
         try:
@@ -291,6 +310,38 @@ def _walk(directory: str, segments: tuple[str, ...], out: list[Entry]) -> None:
                 out.append(Entry(SysctlName(parts), stat.S_IMODE(status.st_mode), status.st_ino))
         except (FileNotFoundError, PermissionError):
             continue  # an interface went away while we walked, or a mount point of another owner is in the tree
+
+
+def _walk_reading(directory: str, segments: tuple[str, ...], out: list[tuple[SysctlName, Reading]]) -> None:
+    with os.scandir(directory) as scan:
+        entries = sorted(scan, key=_entry_name)
+    for entry in entries:
+        parts = (*segments, entry.name)
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                _walk_reading(entry.path, parts, out)
+            elif _PLAIN.fullmatch(entry.name) or _is_nameable(parts):
+                out.append((SysctlName(parts), _read_path(entry.path)))
+        except OSError as error:
+            # Gone meanwhile, write-only, or of another owner: listed as an error where the mode says it is readable.
+            if error.errno == errno.ENOENT or entry.is_dir() or not entry.stat().st_mode & 0o444:
+                continue
+            out.append((SysctlName(parts), _translate(error, SysctlName(parts).dotted, "read")))
+
+
+def _entry_name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def _read_path(path: str) -> str:
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        data = os.read(fd, FIRST_READ_BYTES)
+        if len(data) == FIRST_READ_BYTES:
+            data = os.pread(fd, limits.SYSCTL_VALUE_BYTES, 0)
+    finally:
+        os.close(fd)
+    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
 def _is_nameable(parts: tuple[str, ...]) -> bool:

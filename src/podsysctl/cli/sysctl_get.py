@@ -1,0 +1,78 @@
+"""`podsysctl sysctl get`: the values of named parameters."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from podsysctl.base.errors import KernelError
+from podsysctl.cli import sysctl_list, sysctl_output, sysctl_target
+from podsysctl.cli.failures import ShownError
+from podsysctl.kernel import procsys
+from podsysctl.sysctls.name import SysctlName
+
+HELP = """Print the values of kernel parameters.
+
+  podsysctl sysctl get net.core.somaxconn
+  podsysctl sysctl get net/ipv4/conf/eth0.100/rp_filter
+  podsysctl sysctl get -n kernel.shm* --pod default/web"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Names and forms of output."""
+    parser.add_argument("names_or_patterns", nargs="+", metavar="NAME", help="a name, a group, or a pattern")
+    parser.add_argument("-n", "--values", action="store_true", help="values only")
+    parser.add_argument("-N", "--names", action="store_true", help="names only")
+    parser.add_argument("-e", "--ignore", action="store_true", help="say nothing of unknown names")
+    parser.add_argument("-b", "--binary", action="store_true", help="values without a final newline")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form of output")
+    sysctl_target.add_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print each; exit code 1 when one does not exist."""
+    readings, failed = read_named(args, args.names_or_patterns, ignore=args.ignore)
+    if args.output == "json":
+        sysctl_output.write_json({name.dotted: value for name, value in readings if isinstance(value, str)})
+    elif args.binary:
+        sysctl_output.write("".join(value for _, value in readings if isinstance(value, str)))
+    else:
+        sysctl_list.print_readings(readings, names=args.names, values=args.values)
+    if failed or any(isinstance(value, KernelError) for _, value in readings):
+        raise ShownError
+    return 0
+
+
+def read_named(
+    args: argparse.Namespace, texts: list[str], *, ignore: bool
+) -> tuple[list[tuple[SysctlName, procsys.Reading]], bool]:
+    """What the texts name, each kept in its order; True when one was not there and that matters."""
+    out: list[tuple[SysctlName, procsys.Reading]] = []
+    failed = False
+    for text in texts:
+        try:
+            found = sysctl_target.run(args, lambda text=text: sysctl_list.select([text], ""))  # type: ignore[misc]
+        except KernelError as error:
+            if not ignore:
+                failed = True
+                sys.stderr.write(f"podsysctl: {error.message}\n")
+                sys.stderr.write(hint_for(text))
+            continue
+        out += found
+    return out, failed
+
+
+def hint_for(text: str) -> str:
+    """A line for standard error that helps with a name that is not there; empty when nothing does."""
+    from podsysctl.sysctls import catalogue, name
+
+    hint = name.interface_hint(text)
+    if not hint:
+        close = catalogue.suggest(name.parse_path(text).dotted)
+        known = name.parse_path(text).template.dotted in close
+        hint = f"did you mean {' or '.join(close)}?" if close and not known else ""
+        if known:
+            row = catalogue.find(name.parse_path(text))
+            needs = f"; it needs {row.needs}" if row is not None and row.needs else ""
+            hint = f"`podsysctl explain {text}` tells which kernels and namespaces have it{needs}"
+    return f"hint: {hint}\n" if hint else ""

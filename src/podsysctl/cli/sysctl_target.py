@@ -1,0 +1,83 @@
+"""Where a sysctl command looks: this host, a process's namespaces, a network namespace, or a pod.
+
+`--pod` asks the API for the pod's UID and finds a process of it on this machine; the other flags need no
+API.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TypeVar
+
+from podsysctl.base.errors import UsageError
+
+T = TypeVar("T")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """--pod, --pid and --netns."""
+    group = parser.add_argument_group("where to look (this host, if none is given)")
+    group.add_argument("--pod", metavar="NAMESPACE/NAME", default="", help="in the namespaces of a pod of this node")
+    group.add_argument("--pid", metavar="PID", type=int, default=0, help="in the namespaces of a process")
+    group.add_argument("--netns", metavar="NAME|PATH", default="", help="in a network namespace")
+
+
+def describe(args: argparse.Namespace) -> str:
+    """Words for messages: "this host", "pod ns/name", ..."""
+    if args.pod:
+        return f"pod {args.pod}"
+    if args.pid:
+        return f"process {args.pid}"
+    return f"network namespace {args.netns}" if args.netns else "this host"
+
+
+def is_host(args: argparse.Namespace) -> bool:
+    """Is none of the flags given?"""
+    return not (args.pod or args.pid or args.netns)
+
+
+def run(args: argparse.Namespace, function: Callable[[], T]) -> T:
+    """Call the function in the place that the flags name. Raises UsageError, KernelError, StatusError."""
+    if sum(map(bool, (args.pod, args.pid, args.netns))) > 1:
+        raise UsageError("--pod, --pid and --netns exclude each other")
+    if is_host(args):
+        return function()
+    from podsysctl.kernel import namespaces
+    from podsysctl.kernel.namespaces import Namespaces
+
+    if args.netns:
+        return namespaces.run_in(Namespaces.of_netns(args.netns), function)
+    pid = args.pid or _pid_of_pod(args)
+    if pid < 0:
+        raise UsageError(f"--pid {pid}: a process id is positive")
+    return namespaces.run_in(Namespaces.of_pid(pid), function)
+
+
+def fetch_pod(args: argparse.Namespace) -> dict[str, object]:
+    """The pod that --pod names, from the API. Raises UsageError, StatusError, ConnectionFailedError."""
+    from podsysctl.cli import connect
+    from podsysctl.objects import kinds
+
+    namespace, slash, name = args.pod.rpartition("/")
+    found: list[dict[str, object]] = []
+
+    async def body(connection: connect.Connection, _: argparse.Namespace) -> int:
+        kind = kinds.builtin_by_resource("", "v1", "pods")
+        if kind is None:
+            raise UsageError("the API has no pods")
+        found.append(await connection.client.get(kind, name, namespace if slash else connection.namespace))
+        return 0
+
+    connect.run(args, body)
+    return found[0]
+
+
+def _pid_of_pod(args: argparse.Namespace) -> int:
+    from podsysctl.kernel import pods
+
+    metadata = fetch_pod(args).get("metadata")
+    uid = metadata.get("uid") if isinstance(metadata, dict) else None
+    if not uid:
+        raise UsageError(f"pod {args.pod} has no UID")
+    return pods.find_pid(str(uid))

@@ -1,0 +1,188 @@
+"""Who on this machine says what a parameter should be: sysctl.d in systemd's order, sysctl.conf, TuneD, the runtime.
+
+Reads configuration files only; nothing is applied. Sources: sysctl.d(5), sysctl.conf(5), TuneD (profile merging,
+reapply_sysctl), CRI-O (default_sysctls of crio.conf) and containerd (enable_unprivileged_*).
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from podsysctl.base.errors import NameSyntaxError
+from podsysctl.sysctls import sysctl_d
+from podsysctl.sysctls.name import SysctlName, parse_name
+from podsysctl.sysctls.sysctl_d import Assignment, Problem
+
+DIRECTORIES = ("etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d", "lib/sysctl.d")
+"""In order of precedence: a file hides those of the same name in later directories."""
+
+TUNED_DIRECTORIES = (
+    "etc/tuned",
+    "etc/tuned/profiles",
+    "usr/lib/tuned",
+    "usr/lib/tuned/profiles",
+    "var/lib/ocp-tuned/profiles",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One party's wish for one parameter: who (`sysctl.d`, `TuneD`, ...), where it says so, and what."""
+
+    kind: str
+    where: str
+    value: str
+
+
+def sysctl_files(root: Path = Path("/")) -> list[Path]:
+    """The files that systemd-sysctl applies, in that order: by file name, the directory of highest rank winning.
+
+    A file that is a link to /dev/null hides its namesakes and holds nothing.
+    """
+    chosen: dict[str, Path] = {}
+    for directory in DIRECTORIES:
+        path = root / directory
+        if not path.is_dir():
+            continue
+        for file in sorted(path.glob("*.conf")):
+            chosen.setdefault(file.name, file)
+    return [chosen[name] for name in sorted(chosen) if chosen[name].is_file()]
+
+
+def read_sysctl_files(root: Path = Path("/")) -> tuple[list[Assignment], list[Problem]]:
+    """Every assignment of sysctl.d and then of /etc/sysctl.conf, which `sysctl --system` applies last."""
+    files = sysctl_files(root)
+    conf = root / "etc/sysctl.conf"
+    if conf.is_file() and not any(file.resolve() == conf.resolve() for file in files):
+        files.append(conf)
+    assignments: list[Assignment] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            text = file.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            problems.append(Problem(str(file), 0, error.strerror or "cannot be read"))
+            continue
+        found, wrong = sysctl_d.parse_file(text, str(file))
+        assignments += found
+        problems += wrong
+    return assignments, problems
+
+
+def of_host(name: SysctlName, root: Path = Path("/")) -> list[Source]:
+    """Who wants what for a host's parameter, in the order of application: the last one wins.
+
+    TuneD comes after the files, except that it applies /run/sysctl.d, /etc/sysctl.d and /etc/sysctl.conf again on top
+    of its own (reapply_sysctl, on by default).
+    """
+    assignments, _ = read_sysctl_files(root)
+    deciding = sysctl_d.winner(assignments, name)
+    out = []
+    for item in assignments:
+        if item.matches(name) and item.value is not None and item is not deciding:
+            out.append(Source("sysctl.d", f"{item.file}:{item.line}", item.value))
+    if deciding is not None and deciding.value is not None:
+        out.append(Source("sysctl.d", f"{deciding.file}:{deciding.line}", deciding.value))
+    tuned = of_tuned(name, root)
+    if tuned is None:
+        return out
+    again = deciding is not None and not deciding.file.startswith((str(root / "usr"), str(root / "lib")))
+    if again and _reapplies(root):
+        return [*out[:-1], tuned, out[-1]]
+    return [*out, tuned]
+
+
+def of_tuned(name: SysctlName, root: Path = Path("/")) -> Source | None:
+    """What the active TuneD profile, with all it includes, says of a parameter."""
+    active = root / "etc/tuned/active_profile"
+    if not active.is_file():
+        return None
+    found: Source | None = None
+    for profile in active.read_text(encoding="utf-8", errors="replace").split():
+        for key, value, where in _profile_sysctls(profile, root, frozenset()):
+            if key == name:
+                found = Source("TuneD", where, value)
+    return found
+
+
+def of_runtime(name: SysctlName, root: Path = Path("/")) -> Source | None:
+    """What the installed container runtime sets in every pod that does not say otherwise."""
+    for file in (*sorted((root / "etc/crio/crio.conf.d").glob("*")), root / "etc/crio/crio.conf"):
+        for pair in _toml(file).get("crio", {}).get("runtime", {}).get("default_sysctls") or ():
+            key, _, value = str(pair).partition("=")
+            if _is_name(key, name):
+                return Source("CRI-O default", str(file), value)
+    file = root / "etc/containerd/config.toml"
+    switches = {
+        "net.ipv4.ip_unprivileged_port_start": ("enable_unprivileged_ports", "0"),
+        "net.ipv4.ping_group_range": ("enable_unprivileged_icmp", "0 2147483647"),
+    }
+    if name.dotted in switches:
+        key, value = switches[name.dotted]
+        if _any_true(_toml(file).get("plugins", {}), key):
+            return Source("containerd", f"{file} ({key})", value)
+    return None
+
+
+def _profile_sysctls(profile: str, root: Path, seen: frozenset[str]) -> Iterator[tuple[SysctlName, str, str]]:
+    """Included profiles first, as TuneD merges them."""
+    if profile in seen:
+        return
+    for directory in TUNED_DIRECTORIES:
+        file = root / directory / profile / "tuned.conf"
+        if file.is_file():
+            break
+    else:
+        return
+    parser = configparser.RawConfigParser(
+        delimiters="=", strict=False, inline_comment_prefixes="#", allow_no_value=True
+    )
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string(file.read_text(encoding="utf-8", errors="replace"))
+    except configparser.Error:
+        return  # TuneD refuses such a profile too, and applies nothing of it
+    for included in re.split(r"[,;]\s*", parser.get("main", "include", fallback="")):
+        yield from _profile_sysctls(included.strip().removeprefix("-"), root, seen | {profile})
+    for section in parser.sections():
+        if section == "sysctl" or parser.get(section, "type", fallback="") == "sysctl":
+            for key, value in parser.items(section):
+                try:
+                    yield parse_name(key), (value or "").strip().strip('"'), f"{file} [{section}]"
+                except NameSyntaxError:
+                    continue  # an option of the plugin, such as type=
+
+
+def _reapplies(root: Path) -> bool:
+    file = root / "etc/tuned/tuned-main.conf"
+    if not file.is_file():
+        return True
+    text = file.read_text(encoding="utf-8", errors="replace")
+    found = re.findall(r"^\s*reapply_sysctl\s*=\s*(\S+)", text, re.MULTILINE)
+    return not found or found[-1].lower() in ("1", "true", "yes", "y")
+
+
+def _is_name(text: str, name: SysctlName) -> bool:
+    try:
+        return parse_name(text.strip()) == name
+    except NameSyntaxError:
+        return False
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # absent, or not this user's to read: then nobody says anything here
+
+
+def _any_true(tree: Any, key: str) -> bool:
+    if not isinstance(tree, dict):
+        return False
+    return tree.get(key) is True or any(_any_true(value, key) for value in tree.values())
