@@ -1,0 +1,100 @@
+"""Which nodes can take a pod: every filter of the default profile, in its order, with its words.
+
+Source: Kubernetes 1.36 `pkg/scheduler/framework/plugins`. A filter gives the reasons why not; a node that no
+removal of other pods would help is hopeless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from podsysctl.objects import node_affinity, taints
+from podsysctl.scheduler.nodeinfo import NodeInfo
+from podsysctl.scheduler.podinfo import PodInfo, ports_conflict
+
+UNSCHEDULABLE = "node(s) were unschedulable"
+NODE_NAME = "node(s) didn't match the requested node name"
+TAINTS = "node(s) had untolerated taint(s)"
+AFFINITY = "node(s) didn't match Pod's node affinity/selector"
+AFFINITY_CONFLICT = "pod affinity terms conflict"
+OTHER_NODE = "node(s) didn't satisfy plugin(s) [NodeAffinity]"
+"""For nodes that the pod's affinity excludes by name, which are not looked at."""
+PORTS = "node(s) didn't have free ports for the requested pod ports"
+TOO_MANY_PODS = "Too many pods"
+
+_UNSCHEDULABLE_TAINT = {"key": taints.UNSCHEDULABLE, "effect": taints.NO_SCHEDULE}
+_HARD = (taints.NO_SCHEDULE, taints.NO_EXECUTE)
+_BASIC = ("cpu", "memory", "ephemeral-storage")
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why a node cannot take a pod, and whether removing pods from it could change that."""
+
+    reasons: tuple[str, ...]
+    hopeless: bool = True
+
+
+def _node_unschedulable(pod: PodInfo, node: NodeInfo) -> Misfit | None:
+    if not node.unschedulable:
+        return None
+    tolerations = pod.spec.get("tolerations") or ()
+    if any(taints.tolerates(entry, _UNSCHEDULABLE_TAINT) for entry in tolerations):
+        return None
+    return Misfit((UNSCHEDULABLE,))
+
+
+def _node_name(pod: PodInfo, node: NodeInfo) -> Misfit | None:
+    wanted = pod.spec.get("nodeName")
+    return Misfit((NODE_NAME,)) if wanted and wanted != node.name else None
+
+
+def _taints(pod: PodInfo, node: NodeInfo) -> Misfit | None:
+    if node.taints and taints.first_untolerated(node.taints, pod.spec.get("tolerations"), _HARD) is not None:
+        return Misfit((TAINTS,))
+    return None
+
+
+def _affinity(pod: PodInfo, node: NodeInfo) -> Misfit | None:
+    if node_affinity.required_match(pod.spec, node.name, node.labels):
+        return None
+    return Misfit((AFFINITY,))
+
+
+def _ports(pod: PodInfo, node: NodeInfo) -> Misfit | None:
+    return Misfit((PORTS,), hopeless=False) if ports_conflict(pod.ports, node.ports) else None
+
+
+def _resources(pod: PodInfo, node: NodeInfo) -> Misfit | None:
+    reasons = []
+    hopeless = False
+    if len(node.pods) + 1 > node.allocatable.get("pods", 0):
+        reasons.append(TOO_MANY_PODS)
+    wanted = pod.requests
+    for name in (*_BASIC, *(name for name in wanted if name not in _BASIC)):
+        amount = wanted.get(name, 0)
+        offered = node.allocatable.get(name, 0)
+        if amount and amount > offered - node.requested.get(name, 0):
+            reasons.append(f"Insufficient {name}")
+            hopeless = hopeless or amount > offered
+    return Misfit(tuple(reasons), hopeless) if reasons else None
+
+
+FILTERS: tuple[Callable[[PodInfo, NodeInfo], Misfit | None], ...] = (
+    _node_unschedulable,
+    _node_name,
+    _taints,
+    _affinity,
+    _ports,
+    _resources,
+)
+
+
+def check(pod: PodInfo, node: NodeInfo) -> Misfit | None:
+    """The first filter that refuses, or None when the node can take the pod."""
+    for accept in FILTERS:
+        misfit = accept(pod, node)
+        if misfit is not None:
+            return misfit
+    return None

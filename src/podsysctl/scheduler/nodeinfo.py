@@ -1,0 +1,160 @@
+"""The scheduler's picture of the nodes: what each offers, and what the pods on it already take.
+
+Pods that were decided on but are not bound yet count as well (they are assumed), so that two decisions never
+give the same place away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from podsysctl.base.errors import ValueSyntaxError
+from podsysctl.objects.quantity import NANO, parse_quantity
+from podsysctl.scheduler.podinfo import Object, PodInfo, Port
+
+
+class NodeInfo:
+    """One node and the pods on it; `node` is None while only its pods are known."""
+
+    __slots__ = (
+        "allocatable",
+        "labels",
+        "name",
+        "node",
+        "owners",
+        "pods",
+        "ports",
+        "requested",
+        "scored_cpu",
+        "scored_memory",
+        "taints",
+        "unschedulable",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.node: Object | None = None
+        self.labels: Mapping[str, str] = {}
+        self.taints: list[Object] = []
+        self.unschedulable = False
+        self.allocatable: dict[str, int] = {}
+        self.requested: Counter[str] = Counter()
+        self.scored_cpu = 0
+        self.scored_memory = 0
+        self.pods: dict[str, PodInfo] = {}
+        self.ports: Counter[Port] = Counter()
+        self.owners: Counter[str] = Counter()
+
+    def set_node(self, node: Object) -> None:
+        """Take over what the Node object says."""
+        self.node = node
+        self.labels = node["metadata"].get("labels") or {}
+        spec, status = node.get("spec") or {}, node.get("status") or {}
+        self.taints = list(spec.get("taints") or ())
+        self.unschedulable = bool(spec.get("unschedulable"))
+        self.allocatable = _amounts(status.get("allocatable") or {})
+
+    def add(self, pod: PodInfo) -> None:
+        """Count a pod in."""
+        if pod.uid in self.pods:
+            self.remove(pod.uid)
+        self.pods[pod.uid] = pod
+        self.requested.update(pod.requests)
+        cpu, memory = pod.scored
+        self.scored_cpu += cpu
+        self.scored_memory += memory
+        self.ports.update(pod.ports)
+        if pod.owner:
+            self.owners[pod.owner] += 1
+
+    def remove(self, uid: str) -> None:
+        """Count a pod out; unknown ones are ignored."""
+        pod = self.pods.pop(uid, None)
+        if pod is None:
+            return
+        self.requested.subtract(pod.requests)
+        cpu, memory = pod.scored
+        self.scored_cpu -= cpu
+        self.scored_memory -= memory
+        self.ports.subtract(pod.ports)
+        for port in pod.ports:
+            if self.ports[port] <= 0:
+                del self.ports[port]
+        if pod.owner:
+            self.owners[pod.owner] -= 1
+            if self.owners[pod.owner] <= 0:
+                del self.owners[pod.owner]
+
+
+def _amounts(listed: Mapping[str, Any]) -> dict[str, int]:
+    """Millicores of cpu, whole units of all others; what cannot be read counts as nothing there."""
+    out = {}
+    for name, value in listed.items():
+        try:
+            quantity = parse_quantity(str(value))
+        except ValueSyntaxError:
+            continue
+        out[name] = quantity.milli if name == "cpu" else quantity.nanos // NANO
+    return out
+
+
+class Cluster:
+    """All nodes by name, and where each counted pod is."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, NodeInfo] = {}
+        self._places: dict[str, str] = {}
+        self._listed: list[NodeInfo] | None = None
+
+    def nodes(self) -> list[NodeInfo]:
+        """The nodes that exist, in a steady order."""
+        if self._listed is None:
+            self._listed = [info for info in self._nodes.values() if info.node is not None]
+        return self._listed
+
+    def get(self, name: str) -> NodeInfo | None:
+        """One node that exists."""
+        info = self._nodes.get(name)
+        return info if info is not None and info.node is not None else None
+
+    def set_node(self, node: Object) -> None:
+        """A node came or changed."""
+        name = node["metadata"]["name"]
+        info = self._nodes.setdefault(name, NodeInfo(name))
+        if info.node is None:
+            self._listed = None
+        info.set_node(node)
+
+    def remove_node(self, name: str) -> None:
+        """A node went; pods that are still bound to it stay counted until they go."""
+        info = self._nodes.get(name)
+        if info is None:
+            return
+        info.node = None
+        self._listed = None
+        if not info.pods:
+            del self._nodes[name]
+
+    def place(self, pod: PodInfo, node_name: str) -> None:
+        """A pod is on a node, or will be."""
+        before = self._places.get(pod.uid)
+        if before is not None and before != node_name:
+            self.forget(pod.uid)
+        self._places[pod.uid] = node_name
+        self._nodes.setdefault(node_name, NodeInfo(node_name)).add(pod)
+
+    def forget(self, uid: str) -> None:
+        """A pod is on no node any more."""
+        name = self._places.pop(uid, None)
+        info = self._nodes.get(name) if name is not None else None
+        if info is None:
+            return
+        info.remove(uid)
+        if info.node is None and not info.pods:
+            del self._nodes[info.name]
+
+    def place_of(self, uid: str) -> str | None:
+        """The node a pod is counted on."""
+        return self._places.get(uid)

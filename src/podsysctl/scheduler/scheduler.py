@@ -1,0 +1,250 @@
+"""Gives pods without a node the best node that can take them, as a client of the API.
+
+One decision at a time on an own picture of the cluster; binding goes on beside the next decisions.
+Source: Kubernetes 1.36 `pkg/scheduler/schedule_one.go`, `eventhandlers.go`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from podsysctl.base import clock
+from podsysctl.base.errors import ConnectionFailedError, StatusError
+from podsysctl.client.informer import InformerSet
+from podsysctl.client.rest import Client
+from podsysctl.objects import node_affinity
+from podsysctl.objects.kinds import builtin_by_resource
+from podsysctl.scheduler import filters, scores, wording
+from podsysctl.scheduler.filters import Misfit
+from podsysctl.scheduler.nodeinfo import Cluster, NodeInfo
+from podsysctl.scheduler.podinfo import PodInfo
+from podsysctl.scheduler.queue import SchedulingQueue
+from podsysctl.scheduler.recorder import EventsRecorder
+
+log = logging.getLogger(__name__)
+
+NAME = "default-scheduler"
+PODS = builtin_by_resource("", "v1", "pods")
+NODES = builtin_by_resource("", "v1", "nodes")
+
+BINDINGS = 32
+"""Bindings on their way at once; more would only wait in the server."""
+
+MIN_FEASIBLE = 100
+"""Nodes that fit before the search may stop (minFeasibleNodesToFind); scores choose among them."""
+
+Object = dict[str, Any]
+
+
+class Scheduler:
+    """The default scheduler; `informers` may be shared with others in the process."""
+
+    def __init__(
+        self, client: Client, *, informers: InformerSet | None = None, time: clock.Clock | None = None
+    ) -> None:
+        self._client = client
+        self._clock = time or clock.SystemClock()
+        self._own_informers = informers is None
+        self._informers = informers or InformerSet(client)
+        self._recorder = EventsRecorder(client, NAME, time=self._clock)
+        self._cluster = Cluster()
+        self.queue = SchedulingQueue(self._clock)
+        self._binding = asyncio.Semaphore(BINDINGS)
+        self._turn = 0
+        self._start = 0
+        self._pods = self._informers.informer(PODS)
+        self._nodes = self._informers.informer(NODES)
+        self._nodes.add_handler(
+            on_add=self._set_node,
+            on_update=lambda old, new: self._node_changed(old, new),
+            on_delete=lambda node: self._cluster.remove_node(node["metadata"]["name"]),
+        )
+        self._pods.add_handler(
+            on_add=self._pod_seen, on_update=lambda old, new: self._pod_seen(new, old), on_delete=self._pod_gone
+        )
+
+    async def run(self) -> None:
+        """Schedule until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            if self._own_informers:
+                group.create_task(self._informers.run())
+            group.create_task(self._recorder.run())
+            await self._nodes.wait_synced()
+            await self._pods.wait_synced()
+            while True:
+                pod = await self.queue.pop()
+                await self._schedule(pod, group)
+                await asyncio.sleep(0)
+
+    async def flush(self) -> None:
+        """Wait until recorded events are written."""
+        await self._recorder.flush()
+
+    async def _schedule(self, pod: PodInfo, group: asyncio.TaskGroup) -> None:
+        """One decision: a node, or the reason why there is none."""
+        nodes = self._cluster.nodes()
+        chosen, message = self._decide(pod, nodes)
+        if chosen is not None:
+            self._cluster.place(pod, chosen.name)
+            await self._binding.acquire()
+            group.create_task(self._bind(pod, chosen.name))
+            return
+        self.queue.failed(pod)
+        self._recorder.event(pod.pod, "Warning", "FailedScheduling", "Scheduling", wording.truncate(message))
+        await self._set_condition(pod, "Unschedulable", message)
+
+    def _decide(self, pod: PodInfo, nodes: Sequence[NodeInfo]) -> tuple[NodeInfo | None, str]:
+        if not nodes:
+            return None, wording.NO_NODES
+        preempting = pod.spec.get("preemptionPolicy") != "Never"
+        named = node_affinity.named_nodes(pod.spec)
+        if named is not None and not named:
+            hopeless = [Misfit((filters.AFFINITY_CONFLICT,)) for _ in nodes]
+            text = wording.fit_error(len(nodes), hopeless, preempting=preempting, conflict=filters.AFFINITY_CONFLICT)
+            return None, text
+        excluded = 0
+        candidates = nodes
+        if named is not None:
+            candidates = [node for node in nodes if node.name in named]
+            excluded = len(nodes) - len(candidates)
+        feasible, misfits = self._feasible(pod, candidates)
+        misfits += [Misfit((filters.OTHER_NODE,))] * excluded
+        if not feasible:
+            return None, wording.fit_error(len(nodes), misfits, preempting=preempting)
+        self._turn += 1
+        return scores.best(pod, feasible, turn=self._turn), ""
+
+    def _feasible(self, pod: PodInfo, nodes: Sequence[NodeInfo]) -> tuple[list[NodeInfo], list[Misfit]]:
+        """Nodes that fit: all of a small cluster, enough of a large one, searched from where the last ended."""
+        wanted = len(nodes) if len(nodes) <= MIN_FEASIBLE else MIN_FEASIBLE
+        feasible: list[NodeInfo] = []
+        misfits: list[Misfit] = []
+        start = self._start % len(nodes) if nodes else 0
+        looked = 0
+        for position in range(len(nodes)):
+            node = nodes[(start + position) % len(nodes)]
+            looked += 1
+            misfit = filters.check(pod, node)
+            if misfit is None:
+                feasible.append(node)
+                if len(feasible) >= wanted:
+                    break
+            else:
+                misfits.append(misfit)
+        self._start = start + looked
+        return feasible, misfits
+
+    async def _bind(self, pod: PodInfo, node_name: str) -> None:
+        metadata = pod.pod["metadata"]
+        binding = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node_name},
+        }
+        try:
+            await self._client.create(PODS, binding, name=metadata["name"], subresource="binding")
+        except (StatusError, ConnectionFailedError) as error:
+            self._bind_failed(pod, error)
+        else:
+            note = f"Successfully assigned {pod.key} to {node_name}"
+            self._recorder.event(pod.pod, "Normal", "Scheduled", "Binding", note)
+        finally:
+            self._binding.release()
+
+    def _bind_failed(self, pod: PodInfo, error: StatusError | ConnectionFailedError) -> None:
+        """Gone or bound elsewhere is settled; anything else is tried again."""
+        current = self._pods.store.get(pod.key)
+        if current is None or not (current.get("spec") or {}).get("nodeName"):
+            self._cluster.forget(pod.uid)
+        if isinstance(error, StatusError) and error.code == 404:
+            return
+        log.warning("binding of pod %s failed: %s", pod.key, error.message)
+        self.queue.retry(pod)
+
+    async def _set_condition(self, pod: PodInfo, reason: str, message: str) -> None:
+        """PodScheduled=False, written only when it says something new."""
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": reason,
+            "message": message,
+            "lastProbeTime": None,
+            "lastTransitionTime": clock.format_time(self._clock.now()),
+        }
+        if generation := pod.pod["metadata"].get("generation"):
+            condition["observedGeneration"] = generation
+        current = self._pods.store.get(pod.key, pod.pod)
+        for known in (current.get("status") or {}).get("conditions") or ():
+            if known.get("type") == "PodScheduled" and known.get("status") == "False":
+                if (known.get("reason"), known.get("message")) == (reason, message):
+                    return
+                condition["lastTransitionTime"] = known.get("lastTransitionTime") or condition["lastTransitionTime"]
+        metadata = pod.pod["metadata"]
+        patch = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [condition]}}
+        try:
+            await self._client.patch(
+                PODS,
+                metadata["name"],
+                patch,
+                namespace=metadata["namespace"],
+                patch_type="strategic",
+                subresource="status",
+            )
+        except StatusError as error:
+            if error.code not in (404, 409):
+                log.warning("condition of pod %s not written: %s", pod.key, error.message)
+        except ConnectionFailedError as error:
+            log.warning("condition of pod %s not written: %s", pod.key, error.message)
+
+    def _set_node(self, node: Object) -> None:
+        self._cluster.set_node(node)
+        self.queue.something_changed()
+
+    def _node_changed(self, old: Object, new: Object) -> None:
+        self._cluster.set_node(new)
+        if _decisive(old) != _decisive(new):
+            self.queue.something_changed()
+
+    def _pod_seen(self, pod: Object, old: Object | None = None) -> None:
+        info = PodInfo(pod)
+        phase = (pod.get("status") or {}).get("phase")
+        if phase in ("Succeeded", "Failed"):
+            self._leave(info)
+        elif node_name := pod["spec"].get("nodeName"):
+            self.queue.remove(info.key)
+            if old is None or old["spec"] != pod["spec"] or self._cluster.place_of(info.uid) != node_name:
+                self._cluster.place(info, node_name)
+        elif _is_ours(pod):
+            if pod["spec"].get("schedulingGates") or pod["metadata"].get("deletionTimestamp"):
+                self.queue.remove(info.key)
+            else:
+                self.queue.update(info)
+
+    def _pod_gone(self, pod: Object) -> None:
+        self._leave(PodInfo(pod))
+
+    def _leave(self, info: PodInfo) -> None:
+        self.queue.remove(info.key)
+        if self._cluster.place_of(info.uid) is not None:
+            self._cluster.forget(info.uid)
+            self.queue.something_changed()
+
+
+def _is_ours(pod: Object) -> bool:
+    return (pod["spec"].get("schedulerName") or NAME) == NAME
+
+
+def _decisive(node: Object) -> tuple[Any, ...]:
+    """What of a node a decision depends on; heartbeats change none of it."""
+    spec, status, metadata = node.get("spec") or {}, node.get("status") or {}, node["metadata"]
+    return (
+        metadata.get("labels"),
+        metadata.get("annotations"),
+        spec.get("taints"),
+        spec.get("unschedulable"),
+        status.get("allocatable"),
+    )

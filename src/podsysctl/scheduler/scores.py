@@ -1,0 +1,100 @@
+"""Which of the nodes that can take a pod is best.
+
+Weights and shapes follow the default profile of Kubernetes 1.36 (`apis/config/v1/default_plugins.go`): taints
+preferred against 3, node affinity 2, spreading of siblings 2, least allocated 1, balance 1. Besides, nodes that
+publish which sysctls they accept are preferred for pods that want those; no node is ever excluded by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from podsysctl.objects import node_affinity, taints
+from podsysctl.scheduler import sysctl_preference
+from podsysctl.scheduler.nodeinfo import NodeInfo
+from podsysctl.scheduler.podinfo import PodInfo
+
+FULL = 100
+
+
+def best(pod: PodInfo, nodes: Sequence[NodeInfo], *, turn: int = 0) -> NodeInfo:
+    """The node with the highest sum; among equals the choice goes round with `turn`."""
+    if len(nodes) == 1:
+        return nodes[0]
+    totals = [0.0] * len(nodes)
+    for weight, score, reverse in _SCORES:
+        values = [score(pod, node) for node in nodes]
+        for position, value in enumerate(_normalised(values, reverse=reverse)):
+            totals[position] += weight * value
+    for weight, direct in _DIRECT:
+        for position, node in enumerate(nodes):
+            totals[position] += weight * direct(pod, node)
+    highest = max(totals)
+    winners = [node for node, total in zip(nodes, totals, strict=True) if total >= highest - 1e-9]
+    return winners[turn % len(winners)]
+
+
+def _normalised(values: Sequence[float], *, reverse: bool) -> list[float]:
+    """Values as shares of the highest; reversed, the highest is worst."""
+    highest = max(values)
+    if highest <= 0:
+        return [float(FULL) if reverse else 0.0] * len(values)
+    shares = [FULL * value / highest for value in values]
+    return [FULL - share for share in shares] if reverse else shares
+
+
+def _intolerable(pod: PodInfo, node: NodeInfo) -> float:
+    """How many preferences against it the pod does not tolerate."""
+    if not node.taints:
+        return 0
+    tolerations = [
+        entry
+        for entry in pod.spec.get("tolerations") or ()
+        if not entry.get("effect") or entry["effect"] == taints.PREFER_NO_SCHEDULE
+    ]
+    return sum(
+        1
+        for taint in node.taints
+        if taint.get("effect") == taints.PREFER_NO_SCHEDULE
+        and not any(taints.tolerates(entry, taint) for entry in tolerations)
+    )
+
+
+def _preferred(pod: PodInfo, node: NodeInfo) -> float:
+    return node_affinity.preference(pod.spec, node.name, node.labels)
+
+
+def _siblings(pod: PodInfo, node: NodeInfo) -> float:
+    return node.owners.get(pod.owner, 0) if pod.owner else 0
+
+
+def _shares(pod: PodInfo, node: NodeInfo) -> tuple[float, float]:
+    """Shares of cpu and memory taken once the pod is there."""
+    cpu, memory = pod.scored
+    offered_cpu, offered_memory = node.allocatable.get("cpu", 0), node.allocatable.get("memory", 0)
+    return (
+        min(1.0, (node.scored_cpu + cpu) / offered_cpu) if offered_cpu else 1.0,
+        min(1.0, (node.scored_memory + memory) / offered_memory) if offered_memory else 1.0,
+    )
+
+
+def _least_allocated(pod: PodInfo, node: NodeInfo) -> float:
+    cpu, memory = _shares(pod, node)
+    return FULL * (2 - cpu - memory) / 2
+
+
+def _balanced(pod: PodInfo, node: NodeInfo) -> float:
+    cpu, memory = _shares(pod, node)
+    return FULL * (1 - abs(cpu - memory) / 2)
+
+
+_SCORES: tuple[tuple[int, Callable[[PodInfo, NodeInfo], float], bool], ...] = (
+    (3, _intolerable, True),
+    (2, _preferred, False),
+    (2, _siblings, True),
+)
+_DIRECT: tuple[tuple[int, Callable[[PodInfo, NodeInfo], float]], ...] = (
+    (1, _least_allocated),
+    (1, _balanced),
+    (sysctl_preference.WEIGHT, sysctl_preference.score),
+)
