@@ -28,7 +28,7 @@ async def run(program: str | Path, *arguments: str | Path, stdin: str = "", time
         process = await asyncio.create_subprocess_exec(
             program,
             *arguments,
-            stdin=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "PATH": path, "LC_ALL": "C"},
@@ -37,7 +37,7 @@ async def run(program: str | Path, *arguments: str | Path, stdin: str = "", time
         raise CommandError(f"{program} is not installed") from error
     try:
         async with asyncio.timeout(timeout_s):
-            out, err = await process.communicate(stdin.encode())
+            out, err = await process.communicate(stdin.encode() if stdin else None)
     except TimeoutError as error:
         raise CommandError(f"{program} is not done after {timeout_s:.0f} s") from error
     finally:
