@@ -78,8 +78,8 @@ class Results:
     def startup(self, container_id: str) -> bool | None:
         return self._startup.get(container_id)
 
-    def is_started(self, spec: dict[str, Any], container_id: str) -> bool:
-        return not spec.get("startupProbe") or self._startup.get(container_id) is True
+    def is_started(self, spec: dict[str, Any], container_id: str, before: bool) -> bool:
+        return not spec.get("startupProbe") or self._startup.get(container_id, before)
 
-    def is_ready(self, spec: dict[str, Any], container_id: str) -> bool:
-        return not spec.get("readinessProbe")
+    def is_ready(self, spec: dict[str, Any], container_id: str, before: bool) -> bool:
+        return not spec.get("readinessProbe") or before

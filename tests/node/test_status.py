@@ -216,3 +216,13 @@ def test_conditions_owned_are_those_built() -> None:
     verified = {"type": "SysctlsVerified"}
     built = conditions.build(pod(), [], "Pending", sandbox_ready=False, foreign=(), verified=verified)
     assert {c["type"] for c in built} == conditions.OWNED
+
+
+def test_status_of_an_adopted_container_stays_ready_until_probed() -> None:
+    """After a restart of the agent a pod stays Ready until its probe says otherwise; a new container does not."""
+    spec = container(readinessProbe={"exec": {"command": ["true"]}})
+    old = {"name": "c", "containerID": "containerd://c-0", "ready": True, "started": True, "state": {"running": {}}}
+    subject = pod(spec)
+    subject["status"]["containerStatuses"] = [old]
+    assert _compute(subject, runtime(record(spec)))["containerStatuses"][0]["ready"] is True
+    assert _compute(subject, runtime(record(spec, number=1)))["containerStatuses"][0]["ready"] is False

@@ -23,13 +23,17 @@ FAILED = "Failed"
 
 
 class Readiness(Protocol):
-    """What status asks about probes of the container with the given runtime id."""
+    """What status asks about probes of the container with the given runtime id.
 
-    def is_started(self, container: pods.Container, container_id: str) -> bool:
+    `before` is what the API said of this same container: it holds until there is an answer, so that a restart of
+    the agent does not make pods unready.
+    """
+
+    def is_started(self, container: pods.Container, container_id: str, before: bool) -> bool:
         """Whether the startup probe succeeded or there is none."""
         ...
 
-    def is_ready(self, container: pods.Container, container_id: str) -> bool:
+    def is_ready(self, container: pods.Container, container_id: str, before: bool) -> bool:
         """Whether the readiness probe succeeded or there is none."""
         ...
 
@@ -131,9 +135,9 @@ def _container_statuses(inputs: Inputs) -> tuple[list[Any], list[Any], list[Any]
         parts.append(statuses)
     init, regular, ephemeral = parts
     for container, entry in zip(pods.init_containers(pod), init, strict=True):
-        _init_readiness(inputs, container, entry)
+        _init_readiness(inputs, container, entry, previous.get("initContainerStatuses") or [])
     for container, entry in zip(pods.containers(pod), regular, strict=True):
-        _readiness(inputs, container, entry)
+        _readiness(inputs, container, entry, previous.get("containerStatuses") or [])
     return init, regular, ephemeral
 
 
@@ -141,15 +145,21 @@ def _container_id(entry: dict[str, Any]) -> str:
     return str(entry.get("containerID", "")).rpartition("/")[2]
 
 
-def _readiness(inputs: Inputs, container: pods.Container, entry: dict[str, Any]) -> None:
-    running = "running" in entry["state"]
-    entry["started"] = running and inputs.readiness.is_started(container, _container_id(entry))
-    entry["ready"] = bool(entry["started"]) and inputs.readiness.is_ready(container, _container_id(entry))
+def _readiness(inputs: Inputs, container: pods.Container, entry: dict[str, Any], previous: list[Any]) -> None:
+    identity = entry.get("containerID")
+    old: dict[str, Any] = next((s for s in previous if identity and s.get("containerID") == identity), {})
+    running, container_id = "running" in entry["state"], _container_id(entry)
+    started = inputs.readiness.is_started(container, container_id, bool(old.get("started")))
+    entry["started"] = running and started
+    ready = inputs.readiness.is_ready(container, container_id, bool(old.get("ready")))
+    entry["ready"] = running and started and ready
 
 
-def _init_readiness(inputs: Inputs, container: pods.Container, entry: dict[str, Any]) -> None:
+def _init_readiness(
+    inputs: Inputs, container: pods.Container, entry: dict[str, Any], previous: list[Any]
+) -> None:
     if pods.is_restartable_init(container):
-        _readiness(inputs, container, entry)
+        _readiness(inputs, container, entry, previous)
         return
     entry["started"] = "running" in entry["state"]
     ended = entry["state"].get("terminated")

@@ -17,12 +17,17 @@ _INITIAL = {LIVENESS: True, READINESS: False, STARTUP: None}
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The container as the probe finds it; `running_s` is how long it has run."""
+    """The container as the probe finds it; `running_s` is how long it has run.
+
+    `adopted` is None for a container of this process; for one that ran before the agent was started it is what the
+    API said of it: started for a startup probe, ready for a readiness probe.
+    """
 
     container_id: str
     running: bool
     running_s: float
     started: bool
+    adopted: bool | None = None
 
 
 class Machine:
@@ -54,6 +59,10 @@ class Machine:
             self.result = _INITIAL[self.kind]
             self._on_hold = False
             self._last, self._run = None, 0
+            if situation.adopted and self.kind == STARTUP:
+                self.settle(True)
+            elif situation.adopted is not None and self.kind == READINESS:
+                self.result = situation.adopted
         if self._on_hold or not situation.container_id:
             return False
         if not situation.running:

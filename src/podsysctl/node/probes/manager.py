@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from podsysctl.base.clock import Clock
 from podsysctl.node import events
@@ -14,6 +15,9 @@ from podsysctl.node.probes.machine import FIELDS, LIVENESS, READINESS, STARTUP, 
 from podsysctl.node.runtime_state import RUNNING, PodRuntime
 from podsysctl.node.tasks import Tasks
 from podsysctl.runtime.service import RuntimeService
+
+ADOPTED_S = 10
+"""Seconds before the agent's start at which a container must have run to count as adopted (prober_manager.go)."""
 
 RETRIES = 3
 """Tries of a probe that cannot be asked, before the event says so."""
@@ -45,6 +49,7 @@ class Probes:
         self._stops: dict[Key, Callable[[], None]] = {}
         self._results: dict[str, dict[str, Machine]] = {}
         self._nudges: dict[Key, asyncio.Event] = {}
+        self._begun_s = clock.now().timestamp()
 
     def register(self, pod: pods.Pod, look: Look) -> None:
         """Start the probes of a pod that are not running yet."""
@@ -97,13 +102,19 @@ class Probes:
         """The settled startup result of a container."""
         return self._result(STARTUP, container_id)
 
-    def is_started(self, container: pods.Container, container_id: str) -> bool:
-        """Whether the container counts as started."""
-        return not container.get("startupProbe") or self.startup(container_id) is True
+    def is_started(self, container: pods.Container, container_id: str, before: bool) -> bool:
+        """Whether the container counts as started; `before` holds until there is an answer."""
+        if not container.get("startupProbe"):
+            return True
+        known = self.startup(container_id)
+        return before if known is None else known
 
-    def is_ready(self, container: pods.Container, container_id: str) -> bool:
-        """Whether the container counts as ready."""
-        return not container.get("readinessProbe") or self._result(READINESS, container_id) is True
+    def is_ready(self, container: pods.Container, container_id: str, before: bool) -> bool:
+        """Whether the container counts as ready; `before` holds until there is an answer."""
+        if not container.get("readinessProbe"):
+            return True
+        known = self._result(READINESS, container_id)
+        return before if known is None else known
 
     async def _loop(self, key: Key, machine: Machine, look: Look) -> None:
         nudge = self._nudges[key]
@@ -128,8 +139,12 @@ class Probes:
             return machine.period_s
         previous = machine.container_id
         ran_s = self._clock.now().timestamp() - record.started_ns / 1e9
-        started = self.is_started(container, record.id)
-        situation = Situation(record.id, record.state == RUNNING, ran_s, started)
+        shown = _shown(pod, record.id)
+        started = self.is_started(container, record.id, bool(shown.get("started")))
+        adopted: bool | None = None
+        if record.started_ns / 1e9 < self._begun_s - ADOPTED_S:
+            adopted = bool(shown.get("started" if machine.kind == STARTUP else "ready"))
+        situation = Situation(record.id, record.state == RUNNING, ran_s, started, adopted)
         ask = machine.should_ask(situation)
         if previous != machine.container_id:
             self._results.pop(previous, None)
@@ -164,3 +179,12 @@ class Probes:
             text = f"{machine.kind} probe warning: {outcome.output}"
             self._events.container(pod, name, events.WARNING, events.PROBE_WARNING, text)
         return True
+
+
+def _shown(pod: pods.Pod, container_id: str) -> dict[str, Any]:
+    """What the API says of a container, by its runtime id."""
+    status = pods.status(pod)
+    for entry in (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())):
+        if container_id and str(entry.get("containerID", "")).endswith(container_id):
+            return dict(entry)
+    return {}
