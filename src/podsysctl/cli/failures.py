@@ -101,3 +101,9 @@ def with_source(verb: str, source: str, error: StatusError) -> StatusError:
         return error
     message = f'error when {verb} "{source}": {error.message}'
     return StatusError(error.code, error.status_reason, message, error.details, metadata=error.metadata)
+
+
+class PlainError(PodsysctlError):
+    """An error with no kind of its own: the message says it all."""
+
+    reason = "Failed"

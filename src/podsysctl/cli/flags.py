@@ -77,7 +77,7 @@ def _boolean(text: str) -> bool:
     raise argparse.ArgumentTypeError(f'"{text}" is neither true nor false')
 
 
-def add_bool(parser: argparse.ArgumentParser, *names: str, default: bool, help: str) -> None:
+def add_bool(parser: argparse.ArgumentParser, *names: str, default: bool | None, help: str) -> None:
     """A flag that takes =true or =false; alone it means true."""
     parser.add_argument(*names, nargs="?", const=True, default=default, type=_boolean, metavar="BOOL", help=help)
 

@@ -113,7 +113,7 @@ def read_kubeconfig(paths: list[Path], *, must_exist: bool = False) -> dict[str,
     for path in paths:
         if not must_exist and not path.exists():
             continue
-        document = _read_file(path)
+        document = read_file(path)
         for section in ("clusters", "users", "contexts"):
             known = {entry.get("name") for entry in merged[section]}
             for entry in document.get(section) or []:
@@ -124,7 +124,8 @@ def read_kubeconfig(paths: list[Path], *, must_exist: bool = False) -> dict[str,
     return merged
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path) -> dict[str, Any]:
+    """One kubeconfig file as it stands. Raises UsageError for unreadable content."""
     import yaml
 
     try:
