@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 from collections import Counter
 from typing import Any
@@ -54,11 +55,22 @@ class Server:
 
     async def namespace(self, name: str, labels: dict[str, str]) -> None:
         """Make a namespace with Pod Security labels; one that is there already will do."""
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {
-            "name": name, "labels": {f"pod-security.kubernetes.io/{k}": v for k, v in labels.items()}}}  # fmt: skip
-        code, answer, _ = await self.post("/api/v1/namespaces", body)
+        metadata = {
+            "name": name,
+            # A plain Kubernetes has no SecurityContextConstraints, so ours must leave this namespace alone.
+            "labels": {
+                "security.openshift.io/disable-securitycontextconstraints": "true",
+                **{f"pod-security.kubernetes.io/{k}": v for k, v in labels.items()},
+            },
+        }
+        await self._create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        await self._create(f"/api/v1/namespaces/{name}/serviceaccounts", account)
+
+    async def _create(self, path: str, body: dict[str, Any]) -> None:
+        code, answer, _ = await self.post(path, body)
         if code not in (201, 409):
-            raise SystemExit(f"namespace {name}: {answer}")
+            raise SystemExit(f"{path}: {answer}")
 
 
 def comparable(code: int, body: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
@@ -68,7 +80,8 @@ def comparable(code: int, body: dict[str, Any], warnings: list[str]) -> dict[str
         return {"code": code, "status": status, "warnings": warnings}
     for key in VOLATILE:
         body.get("metadata", {}).pop(key, None)
-    return {"code": code, "object": body, "warnings": warnings}
+    named = json.loads(re.sub(r"kube-api-access-[a-z0-9]{5}", "kube-api-access", json.dumps(body)))
+    return {"code": code, "object": named, "warnings": warnings}
 
 
 def first_difference(a: Any, b: Any, path: str = "") -> str:
