@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from podsysctl.objects.quantity import Quantity, parse_quantity
+from podsysctl.base.errors import ValueSyntaxError
+from podsysctl.objects.names import qualified_name
+from podsysctl.objects.quantity import NANO, Quantity, parse_quantity
 
 HUGE_PAGES = "hugepages-"
 _QOS_RESOURCES = ("cpu", "memory")
@@ -17,6 +19,15 @@ _QOS_RESOURCES = ("cpu", "memory")
 def is_huge_page(name: str) -> bool:
     """Whether it is a size of huge pages."""
     return name.startswith(HUGE_PAGES)
+
+
+def huge_page_size(name: str) -> int:
+    """Bytes of one page of a huge page resource; 0 when the name holds no positive whole size."""
+    try:
+        size = parse_quantity(name.removeprefix(HUGE_PAGES))
+    except ValueSyntaxError:
+        return 0
+    return size.nanos // NANO if size.nanos > 0 and size.nanos % NANO == 0 else 0
 
 
 def is_native(name: str) -> bool:
@@ -32,6 +43,66 @@ def is_overcommit_allowed(name: str) -> bool:
 def is_pod_level(name: str) -> bool:
     """Whether a pod as a whole may ask for it (KEP-2837)."""
     return name in _QOS_RESOURCES or is_huge_page(name)
+
+
+_STANDARD = frozenset(
+    [
+        "cpu",
+        "memory",
+        "ephemeral-storage",
+        "requests.cpu",
+        "requests.memory",
+        "requests.ephemeral-storage",
+        "limits.cpu",
+        "limits.memory",
+        "limits.ephemeral-storage",
+        "pods",
+        "resourcequotas",
+        "services",
+        "replicationcontrollers",
+        "secrets",
+        "configmaps",
+        "persistentvolumeclaims",
+        "storage",
+        "requests.storage",
+        "services.nodeports",
+        "services.loadbalancers",
+    ]
+)
+_STANDARD_CONTAINER = frozenset({"cpu", "memory", "ephemeral-storage"})
+_WHOLE = frozenset(
+    [
+        "pods",
+        "resourcequotas",
+        "services",
+        "replicationcontrollers",
+        "secrets",
+        "configmaps",
+        "persistentvolumeclaims",
+        "services.nodeports",
+        "services.loadbalancers",
+    ]
+)
+
+
+def is_standard(name: str) -> bool:
+    """Whether a name without slash is one that Kubernetes defines."""
+    return name in _STANDARD or name.startswith((HUGE_PAGES, f"requests.{HUGE_PAGES}"))
+
+
+def is_standard_for_containers(name: str) -> bool:
+    """Whether a container may ask for a resource without slash."""
+    return name in _STANDARD_CONTAINER or is_huge_page(name)
+
+
+def is_extended(name: str) -> bool:
+    """Whether it is a vendor's resource, such as `example.com/device`."""
+    return not is_native(name) and not name.startswith("requests.") and not qualified_name(f"requests.{name}")
+
+
+def is_whole(name: str) -> bool:
+    """Whether it is counted in whole numbers."""
+    return name in _WHOLE or is_extended(name)
 
 
 def pod_sum(spec: Mapping[str, Any], which: str) -> dict[str, Quantity]:
