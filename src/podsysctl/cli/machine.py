@@ -25,7 +25,9 @@ from podsysctl.client.config import ClientConfig
 from podsysctl.client.rest import Client
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
 from podsysctl.controllers.manager import Manager
+from podsysctl.node import machine as machine_facts
 from podsysctl.node.config import AgentConfig, KubeletConfiguration
+from podsysctl.node.server import Tls
 from podsysctl.node.supervisor import NodeSupervisor
 from podsysctl.runtime.containerd import PrivateContainerd
 from podsysctl.runtime.images import aliases, local
@@ -131,8 +133,8 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
         _tell(config, api, endpoint)
         runtime = await stack.enter_async_context(RuntimeService(endpoint))
         await local.LocalImages(runtime, config.files.data_dir / "images").ensure_toolbox()
-        for index, plan in enumerate(config.nodes):
-            await _start_node(config, api, runtime, plan, index, stack, group)
+        for plan in config.nodes:
+            await _start_node(config, api, runtime, plan, stack, group)
 
 
 async def _start_node(
@@ -140,7 +142,6 @@ async def _start_node(
     api: ApiServer,
     runtime: RuntimeService,
     plan: NodePlan,
-    index: int,
     stack: AsyncExitStack,
     group: asyncio.TaskGroup,
 ) -> None:
@@ -155,9 +156,13 @@ async def _start_node(
         labels=plan.labels,
         taints=plan.taints,
         kubelet=kubelet,
+        kubelet_port=0,
         image_aliases=aliases.load(config.files.aliases),
     )
-    supervisor = NodeSupervisor(client, runtime, agent_config, drains=len(config.nodes) > 1)
+    address = machine_facts.default_address()
+    serving = api.authority.serving_credential((address, plan.name, "localhost"), f"system:node:{plan.name}")
+    tls = Tls(serving.certificate, serving.key, api.authority.ca_pem)
+    supervisor = NodeSupervisor(client, runtime, agent_config, tls, drains=len(config.nodes) > 1)
     group.create_task(supervisor.run(), name=f"node-{plan.name}")
 
 

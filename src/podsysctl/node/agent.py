@@ -87,6 +87,10 @@ class Agent:
         """A pod of this node, as the API has it."""
         return self._informer.get(name, namespace)
 
+    def pods(self) -> list[pods.Pod]:
+        """All pods of this node, as the API has them."""
+        return list(self._informer.store.values())
+
     async def run(self) -> None:
         """Register and run pods until cancelled; pods keep running afterwards.
 

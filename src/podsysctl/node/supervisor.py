@@ -1,8 +1,12 @@
-"""One node of a machine: its agent, restarted when its kubelet configuration changes, and its configuration daemon."""
+"""One node of a machine: its HTTPS endpoint, its agent, and its configuration daemon.
+
+The agent is restarted when the kubelet configuration changes; the endpoint and the pods go on meanwhile.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +14,12 @@ from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.client.events import EventRecorder
 from podsysctl.client.rest import Client
+from podsysctl.node import machine
+from podsysctl.node import pod as pods
 from podsysctl.node.agent import Agent
 from podsysctl.node.config import AgentConfig, load_kubelet_configuration
 from podsysctl.node.config_daemon import ConfigDaemon
+from podsysctl.node.server import NodeServer, Tls
 from podsysctl.runtime.service import RuntimeService
 
 
@@ -33,6 +40,7 @@ class NodeSupervisor:
         client: Client,
         runtime: RuntimeService,
         config: AgentConfig,
+        tls: Tls,
         *,
         drains: bool = True,
         follows_pools: bool = True,
@@ -40,12 +48,13 @@ class NodeSupervisor:
         self._client = client
         self._runtime = runtime
         self._config = config
+        self._tls = tls
         self._drains = drains
         self._follows_pools = follows_pools
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
         self._settled.set()
-        self.agent = self._build()
+        self._agent: Agent | None = None
 
     @property
     def kubelet_file(self) -> Path:
@@ -57,6 +66,14 @@ class NodeSupervisor:
         """The node's name."""
         return self._config.node_name
 
+    def pod(self, namespace: str, name: str) -> pods.Pod | None:
+        """A pod of this node, with the status last reported."""
+        return self._agent.pod(namespace, name) if self._agent is not None else None
+
+    def pods(self) -> Iterable[pods.Pod]:
+        """All pods of this node."""
+        return self._agent.pods() if self._agent is not None else ()
+
     def _build(self) -> Agent:
         """An agent with the configuration on disk. Raises UsageError as a kubelet would refuse to start."""
         config = self._config
@@ -65,16 +82,22 @@ class NodeSupervisor:
         return Agent(self._client, self._runtime, config)
 
     async def run(self) -> None:
-        """Run the node until cancelled; pods keep running afterwards."""
-        async with asyncio.TaskGroup() as group:
-            recorder = EventRecorder(self._client, "machineconfigdaemon", self.name)
+        """Run the node until cancelled; pods keep running afterwards. Raises UsageError, StatusError."""
+        address = (self._config.node_ips or (machine.default_address(),))[0]
+        async with (
+            NodeServer(self._runtime, self, self._tls, address=address, port=self._config.kubelet_port) as server,
+            asyncio.TaskGroup() as group,
+        ):
+            self._config = replace(self._config, kubelet_port=server.port)
             if self._follows_pools:
+                recorder = EventRecorder(self._client, "machineconfigdaemon", self.name)
                 daemon = ConfigDaemon(
                     self._client, self.name, self.kubelet_file, self.restart, recorder, drains=self._drains
                 )
                 group.create_task(recorder.run())
                 group.create_task(daemon.run())
-            self._task = asyncio.create_task(self.agent.run())
+            self._agent = self._build()
+            self._task = asyncio.create_task(self._agent.run())
             try:
                 await self._keep_running()
             finally:
@@ -100,7 +123,7 @@ class NodeSupervisor:
         agent = self._build()
         self._settled.clear()
         old = self._task
-        self.agent = agent
+        self._agent = agent
         self._task = task = asyncio.create_task(self._start_after(old, agent))
         ready = asyncio.create_task(agent.ready.wait())
         try:
