@@ -33,5 +33,7 @@ def pod(name: str, *, command: list[str] | None = None, sysctls: dict[str, str] 
 
 
 def manifest(*objects: dict[str, Any]) -> str:
-    """A stream that `kubectl apply -f -` reads."""
-    return "\n---\n".join(json.dumps(obj) for obj in objects)
+    """What `kubectl apply -f -` reads: the object, or a List of several."""
+    if len(objects) == 1:
+        return json.dumps(objects[0])
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
