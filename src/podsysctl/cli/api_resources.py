@@ -35,9 +35,8 @@ def run(args: argparse.Namespace) -> int:
 
 async def _list(connection: Connection, args: argparse.Namespace) -> int:
     chosen = [r for r in (await connection.mapper()).preferred() if _wanted(args, r)]
-    chosen.sort(
-        key=lambda r: (r.kind if args.sort_by == "kind" else r.plural if args.sort_by == "name" else r.group, r.plural)
-    )
+    field = {"kind": "kind", "name": "plural"}.get(args.sort_by, "group")
+    chosen.sort(key=lambda r: (getattr(r, field), r.plural))
     if args.output == "name":
         sys.stdout.write("".join(f"{r.qualified}\n" for r in chosen))
         return 0

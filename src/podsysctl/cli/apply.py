@@ -15,6 +15,7 @@ from podsysctl.base.errors import PodsysctlError, StatusError, UsageError
 from podsysctl.cli import apply_server, connect, failures, flags, lastapplied, results, targets, three_way
 from podsysctl.cli.connect import Connection
 from podsysctl.cli.targets import Item
+from podsysctl.client.discovery import Found
 from podsysctl.client.rest import Object
 
 HELP = """Bring objects to the state that files describe, creating those that do not exist.
@@ -197,17 +198,17 @@ def _patch_failed(error: StatusError, item: Item, patch: Object) -> StatusError:
     )
 
 
-def _schema(item: Item) -> Any:
-    """The built-in type of an object; None for custom kinds."""
+def schema_of(kind: Found) -> Any:
+    """The built-in type of a kind; None for custom kinds."""
     from podsysctl.objects import kinds, schema
 
-    known = kinds.builtin_by_kind(item.kind.api_version, item.kind.kind)
+    known = kinds.builtin_by_kind(kind.api_version, kind.kind)
     return schema.builtin(known.type_name) if known is not None and known.type_name else None
 
 
 def _patch(item: Item, modified: Object, live: Object) -> tuple[Object, str]:
     original = lastapplied.read(live) or {}
-    schema = _schema(item)
+    schema = schema_of(item.kind)
     if schema is None:
         return three_way.merge_patch(original, modified, live), "merge"
     return three_way.strategic_patch(original, modified, live, schema), "strategic"
@@ -217,6 +218,6 @@ def _patched_locally(item: Item, live: Object, patch: Object, patch_type: str) -
     from podsysctl.objects import patch as patches
 
     if patch_type == "strategic":
-        return patches.strategic_merge(live, patch, _schema(item))
+        return patches.strategic_merge(live, patch, schema_of(item.kind))
     merged: Object = patches.merge_patch(live, patch)
     return merged

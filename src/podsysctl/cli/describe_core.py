@@ -104,8 +104,9 @@ def service_account(obj: Object, events: list[Object] | None) -> str:
     return w.text()
 
 
-def _template(w: Writer, template: Object) -> None:
-    metadata, spec = template.get("metadata") or {}, template.get("spec") or {}
+def template(w: Writer, value: Object) -> None:
+    """A pod template."""
+    metadata, spec = value.get("metadata") or {}, value.get("spec") or {}
     w.line(0, "Pod Template:")
     w.labels("  Labels", metadata.get("labels"))
     if metadata.get("annotations"):
@@ -160,7 +161,7 @@ def deployment(obj: Object, old: list[Object], new: list[Object], events: list[O
             f"RollingUpdateStrategy:\t{rolling.get('maxUnavailable')} max unavailable, "
             f"{rolling.get('maxSurge')} max surge",
         )
-    _template(w, spec["template"])
+    template(w, spec["template"])
     _conditions(w, status.get("conditions") or [])
     if old or new:
         w.line(0, f"OldReplicaSets:\t{_replica_sets(old)}")
@@ -191,7 +192,7 @@ def replica_set(obj: Object, phases: dict[str, int], events: list[Object] | None
     w.line(0, f"Replicas:\t{status.get('replicas', 0)} current / {spec.get('replicas', 1)} desired")
     names = (("Running", "Running"), ("Pending", "Waiting"), ("Succeeded", "Succeeded"), ("Failed", "Failed"))
     w.line(0, "Pods Status:\t" + " / ".join(f"{phases.get(phase, 0)} {title}" for phase, title in names))
-    _template(w, spec["template"])
+    template(w, spec["template"])
     _conditions(w, status.get("conditions") or [])
     w.events(events)
     return w.text()

@@ -23,14 +23,14 @@ def create_context(config: ClientConfig, cert: bytes = b"", key: bytes = b"") ->
             context.verify_mode = ssl.CERT_NONE
         cert, key = cert or config.client_cert, key or config.client_key
         if cert:
-            _load_chain(context, cert, key)
+            load_chain(context, cert, key)
     except (ssl.SSLError, UnicodeDecodeError, ValueError) as error:
         raise UsageError(f"certificates for {config.server} cannot be used: {error}") from error
     return context
 
 
-def _load_chain(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
-    """Hand the pair to OpenSSL through memory: it takes file names only, and keys do not belong on disk."""
+def load_chain(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
+    """Give the context a certificate and its key (PEM): through memory, since keys do not belong on disk."""
     handle = os.memfd_create("podsysctl-client", os.MFD_CLOEXEC)
     try:
         with os.fdopen(handle, "wb", closefd=False) as stream:
