@@ -1,0 +1,179 @@
+"""Pods through the whole program beside the raw CRI calls on the same runtime, memory with 100 pods, and start-up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from tests.e2e.cluster import Cluster
+from tests.e2e.pods import IMAGE, manifest, pod
+
+from bench import Row, seconds
+from podsysctl.runtime import cri_pb2 as cri
+from podsysctl.runtime.service import RuntimeService
+
+HELP = "apply to Ready, memory and start-up, beside raw CRI calls and podman"
+
+RUNS = 6
+SYSCTLS = {"net.ipv4.tcp_syncookies": "0"}
+
+
+def run() -> list[Row]:
+    """Start a cluster of our own and measure it."""
+    cluster = Cluster()
+    began = time.perf_counter()
+    cluster.start()
+    first_start_s = time.perf_counter() - began
+    try:
+        rows = [*_one_pod(cluster), *_twenty_pods(cluster), *_memory(cluster), *_start_up(cluster, first_start_s)]
+    finally:
+        cluster.destroy()
+    return rows
+
+
+def _endpoint(cluster: Cluster) -> str:
+    answer = cluster.podsysctl("status", "--data-dir", str(cluster.data_dir), "-o", "json").stdout
+    return str(json.loads(answer)["runtimeEndpoint"])
+
+
+def _until_ready(cluster: Cluster, count: int, prefix: str) -> float:
+    """Seconds from the start of `apply` to the last pod's Ready, as one who watches sees it."""
+    names = [f"{prefix}-{i}" for i in range(count)]
+    text = manifest(*[pod(name, sysctls=SYSCTLS) for name in names])
+    with subprocess.Popen(
+        [*cluster_client(cluster), "get", "pod", "-w", "--no-headers"],
+        env=cluster.environment(), stdout=subprocess.PIPE, text=True,
+    ) as watch:  # fmt: skip
+        assert watch.stdout is not None
+        began = time.perf_counter()
+        cluster.run([*cluster_client(cluster), "apply", "-f", "-"], input_text=text)
+        waiting = set(names)
+        while waiting:
+            words = watch.stdout.readline().split()
+            if words[1:3] == ["1/1", "Running"]:
+                waiting.discard(words[0])
+        taken = time.perf_counter() - began
+        watch.terminate()
+    cluster.run([*cluster_client(cluster), "delete", "pod", *names, "--now"])
+    return taken
+
+
+def cluster_client(cluster: Cluster) -> list[str]:
+    """kubectl where it is installed, since a Python client's own start would be measured otherwise."""
+    from tests.e2e.cluster import PODSYSCTL
+
+    return ["kubectl"] if shutil.which("kubectl") else list(PODSYSCTL)
+
+
+def _one_pod(cluster: Cluster) -> list[Row]:
+    ours, floor = [], []
+    for index in range(RUNS):  # in turn, so that both see the same machine
+        ours.append(_until_ready(cluster, 1, f"one{index}"))
+        floor.append(asyncio.run(_raw(_endpoint(cluster), 1, 1)))
+    a, b = statistics.median(ours), statistics.median(floor)
+    rows = [Row("apply to Ready, one pod", seconds(a), f"raw CRI calls {seconds(b)} ({a / b:.2f} ×)", "1.5 ×")]
+    if shutil.which("podman"):
+        taken = _podman()
+        rows.append(Row("the same", seconds(a), (taken and f"podman kube play {seconds(taken)}") or "podman: failed", ""))
+    return rows
+
+
+def _twenty_pods(cluster: Cluster) -> list[Row]:
+    ours, floor = [], []
+    for index in range(3):
+        ours.append(_until_ready(cluster, 20, f"many{index}"))
+        floor.append(asyncio.run(_raw(_endpoint(cluster), 20, 4)))
+    a, b = statistics.median(ours), statistics.median(floor)
+    return [
+        Row("20 pods at once", seconds(a), f"raw CRI calls, 4 workers {seconds(b)} ({a / b:.2f} ×)", "1.25 ×")
+    ]
+
+
+async def _raw(endpoint: str, count: int, workers: int) -> float:
+    """The runtime alone: sandbox with the same sysctl, container, start; seconds for all of them."""
+    logs = Path(tempfile.mkdtemp(prefix="bench-"))
+    slots = asyncio.Semaphore(workers)
+    async with RuntimeService(endpoint) as runtime:
+
+        async def one(index: int) -> str:
+            name = f"raw{index}-{time.monotonic_ns()}"
+            config = cri.PodSandboxConfig(
+                metadata=cri.PodSandboxMetadata(name=name, uid=name, namespace="bench"),
+                log_directory=str(logs / name),
+                linux=cri.LinuxPodSandboxConfig(sysctls=SYSCTLS),
+            )
+            async with slots:
+                sandbox = await runtime.run_pod_sandbox(config)
+                container = cri.ContainerConfig(
+                    metadata=cri.ContainerMetadata(name="c"),
+                    image=cri.ImageSpec(image=IMAGE),
+                    command=["sleep", "infinity"],
+                    log_path="c.log",
+                )
+                created = await runtime.create_container(sandbox, container, config)
+                await runtime.start_container(created)
+            return sandbox
+
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(i)) for i in range(count)]
+        taken = time.perf_counter() - began
+        for task in tasks:
+            await runtime.stop_pod_sandbox(task.result())
+            await runtime.remove_pod_sandbox(task.result())
+    shutil.rmtree(logs)
+    return taken
+
+
+def _podman() -> float | None:
+    """`podman kube play` of a like pod; None when this machine's podman cannot run one."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        text = Path(folder, "pod.yaml")
+        text.write_text(manifest(pod("podman-bench")).replace(IMAGE, "scratch"))
+        command = ["podman", "kube", "play", str(text)]
+        began = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+        taken = time.perf_counter() - began
+        subprocess.run(["podman", "kube", "down", str(text)], capture_output=True, check=False, timeout=60)
+    return taken if done.returncode == 0 else None
+
+
+def _memory(cluster: Cluster) -> list[Row]:
+    """Resident memory of our one process: idle, and with 100 pods running."""
+    idle = _resident_mib(cluster)
+    names = [f"m-{i}" for i in range(100)]
+    text = manifest(*[pod(name, sysctls=SYSCTLS) for name in names])
+    cluster.run([*cluster_client(cluster), "apply", "-f", "-"], input_text=text)
+    cluster.run([*cluster_client(cluster), "wait", "--for=condition=Ready", "pod", *names, "--timeout=120s"],
+                timeout_s=150)  # fmt: skip
+    full = _resident_mib(cluster)
+    cluster.run([*cluster_client(cluster), "delete", "pod", *names, "--now"], timeout_s=150)
+    return [
+        Row("memory, idle", f"{idle:.0f} MB", "Kubernetes 1.36, measured on a like machine: 666 MB", ""),
+        Row("memory, 100 pods (API, scheduler, controllers, agent)", f"{full:.0f} MB", "", "120 MB"),
+    ]
+
+
+def _resident_mib(cluster: Cluster) -> float:
+    answer = cluster.podsysctl("status", "--data-dir", str(cluster.data_dir), "-o", "json").stdout
+    status = Path("/proc", str(json.loads(answer)["pid"]), "status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+def _start_up(cluster: Cluster, first_s: float) -> list[Row]:
+    """From exec to the API's answer and to a Ready node, with the image already there."""
+    cluster.podsysctl("down", "--data-dir", str(cluster.data_dir))
+    began = time.perf_counter()
+    cluster.start()
+    again_s = time.perf_counter() - began
+    return [
+        Row("`up` to node Ready, image built", seconds(again_s), "", "3 s"),
+        Row("`up` to node Ready, the very first time", seconds(first_s), "", ""),
+    ]
