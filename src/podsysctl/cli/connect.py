@@ -14,13 +14,11 @@ from pathlib import Path
 from podsysctl.base import limits
 from podsysctl.base.errors import UsageError
 from podsysctl.cli import flags
+from podsysctl.cli.machine_files import DATA_DIR, MachineFiles
 from podsysctl.client import config, loop
 from podsysctl.client.config import ClientConfig
 from podsysctl.client.discovery import Found, Mapper, discover
 from podsysctl.client.rest import Client, Object
-
-DATA_DIR = Path("/var/lib/podsysctl")
-"""Where `up` keeps its state unless told otherwise; its kubeconfig serves when there is no other."""
 
 
 class Connection:
@@ -93,7 +91,7 @@ def _from_files(args: argparse.Namespace) -> ClientConfig:
 def kubeconfig_paths(args: argparse.Namespace) -> list[Path]:
     """The kubeconfig files in use; the one-machine cluster's own when there is no other."""
     paths = config.kubeconfig_paths(args.kubeconfig)
-    own = Path(os.environ.get("PODSYSCTL_DATA_DIR", DATA_DIR)) / "kubeconfig"
+    own = MachineFiles(DATA_DIR).kubeconfig
     if args.kubeconfig or "KUBECONFIG" in os.environ or any(p.exists() for p in paths) or not own.exists():
         return paths
     return [own]
