@@ -1,0 +1,98 @@
+"""A sysctl that no pod can have of its own: the node is tuned instead, and the pod no longer asks for it.
+
+Either the kernel has one value for the whole machine, or the pod shares the host's namespace and would change the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from podsysctl.base.errors import NameSyntaxError
+from podsysctl.policy import kubelet
+from podsysctl.policy.remedy import Remedy, without_sysctls
+from podsysctl.policy.situation import Situation
+from podsysctl.policy.verdict import Gate, Outcome
+from podsysctl.policy.whole import Report
+from podsysctl.sysctls import catalogue
+from podsysctl.sysctls.catalogue import Namespace
+from podsysctl.sysctls.kernel_facts import InPod
+from podsysctl.sysctls.name import parse_name
+
+TUNED_NAMESPACE = "openshift-cluster-node-tuning-operator"
+PRIORITY = 20
+"""Below OpenShift's own profiles, which have 30 and 40; what its documentation uses."""
+
+
+def propose(situation: Situation, report: Report) -> Remedy | None:
+    """Take node-level sysctls out of the pod and give them to the nodes it may run on."""
+    wanted = {name: text for name, text in situation.sysctls if _is_node_level(name, situation, report)}
+    if not wanted:
+        return None
+    dotted = {kubelet.normalize_name(name): text for name, text in wanted.items()}
+    changed = without_sysctls(situation, frozenset(wanted))
+    label = f"{situation.pod_name.rstrip('-') or 'pod'}-sysctls"
+    role = _role(situation, report)
+    title = f"Set {', '.join(sorted(dotted))} on the node, not in the pod"
+    opens = (f"every process and every pod in the host's namespaces of a {role or 'chosen'} node sees the new value",)
+    if situation.pools:
+        return Remedy(title, changed, (tuned(label, dotted, role),), opens=opens)
+    lines = "".join(f"{name} = {text}\n" for name, text in sorted(dotted.items()))
+    return Remedy(title, changed, files=((f"/etc/sysctl.d/90-{label}.conf", lines),), opens=opens)
+
+
+def tuned(name: str, values: Mapping[str, str], role: str) -> dict[str, Any]:
+    """A Tuned object that sets values on all nodes of a role."""
+    section = "\n".join(f"{key}={value}" for key, value in sorted(values.items()))
+    data = f"[main]\nsummary=Kernel parameters that {name} needs\ninclude=openshift-node\n\n[sysctl]\n{section}\n"
+    return {
+        "apiVersion": "tuned.openshift.io/v1",
+        "kind": "Tuned",
+        "metadata": {"name": name, "namespace": TUNED_NAMESPACE},
+        "spec": {
+            "profile": [{"name": name, "data": data}],
+            "recommend": [
+                {
+                    "profile": name,
+                    "priority": PRIORITY,
+                    "match": [{"label": f"node-role.kubernetes.io/{role or 'worker'}"}],
+                }
+            ],
+        },
+    }
+
+
+def _is_node_level(name: str, situation: Situation, report: Report) -> bool:
+    """Whether a value of the pod's own is impossible, whatever anybody allows."""
+    dotted = kubelet.normalize_name(name)
+    spec = situation.spec
+    namespace = kubelet.namespace_of(dotted)
+    if namespace is kubelet.KernelNamespace.NET and spec.get("hostNetwork"):
+        return True
+    if namespace is kubelet.KernelNamespace.IPC and spec.get("hostIPC"):
+        return True
+    try:
+        parsed = parse_name(dotted)
+    except NameSyntaxError:
+        return False
+    measured = [f for node in situation.nodes if node.facts.kernel and (f := node.facts.kernel.find(parsed))]
+    if measured:
+        return all(f.in_pod in (InPod.NODE, InPod.ABSENT, InPod.READ_ONLY) for f in measured)
+    row = catalogue.find(parsed)
+    if row is not None:
+        return row.namespace in (Namespace.NODE, Namespace.PID)
+    return _is_refused_by_runtimes(dotted, report)
+
+
+def _is_refused_by_runtimes(dotted: str, report: Report) -> bool:
+    reports = [s for node in report.nodes for s in node.sysctls if s.name == dotted]
+    refused = (Outcome.REFUSED, Outcome.IGNORED)
+    return bool(reports) and all(
+        any(v.gate is Gate.RUNTIME and v.outcome in refused for v in r.verdicts) for r in reports
+    )
+
+
+def _role(situation: Situation, report: Report) -> str:
+    """The pool of the nodes that the pod may run on; the largest when there are several."""
+    names = [entry.node.pool for entry in report.nodes if entry.eligible and entry.node.pool]
+    return max(sorted(set(names)), key=names.count) if names else ""
