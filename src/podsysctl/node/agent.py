@@ -87,7 +87,7 @@ class Agent:
         """A pod of this node, as the API has it."""
         return self._informer.get(name, namespace)
 
-    def pods(self) -> list[pods.Pod]:
+    def all_pods(self) -> list[pods.Pod]:
         """All pods of this node, as the API has them."""
         return list(self._informer.store.values())
 

@@ -72,7 +72,7 @@ class NodeSupervisor:
 
     def pods(self) -> Iterable[pods.Pod]:
         """All pods of this node."""
-        return self._agent.pods() if self._agent is not None else ()
+        return self._agent.all_pods() if self._agent is not None else ()
 
     def _build(self) -> Agent:
         """An agent with the configuration on disk. Raises UsageError as a kubelet would refuse to start."""
