@@ -16,7 +16,7 @@ from podsysctl.kernel import procsys
 from podsysctl.sysctls import catalogue
 from podsysctl.sysctls.catalogue import Access, Namespace, Parameter
 from podsysctl.sysctls.name import SysctlName, interface_hint, parse_path
-from podsysctl.sysctls.value import ValueKind
+from podsysctl.sysctls.value import INT_MAX, INT_MIN, ValueKind
 
 _KINDS = {
     Namespace.NET: "the network namespace: each pod has its own value",
@@ -112,7 +112,7 @@ def _facts(row: Parameter) -> list[str]:
         shape = f"{spec.arity} numbers" if spec.kind is ValueKind.VECTOR else "two numbers, first and last"
     if spec.choices:
         shape = "one of " + ", ".join(spec.choices)
-    if spec.minimum is not None or spec.maximum is not None:
+    if (spec.minimum, spec.maximum) not in ((None, None), (INT_MIN, INT_MAX)):
         low = "" if spec.minimum is None else f"from {spec.minimum}"
         high = "" if spec.maximum is None else f"to {spec.maximum}"
         shape += f", {' '.join(filter(None, (low, high)))}"
@@ -185,7 +185,7 @@ def _kubelet_text(row: Parameter) -> str:
 
 
 def _how(row: Parameter, name: SysctlName) -> list[str]:
-    value = _example(row)
+    value = _example(row, name)
     if row.access is not Access.READ_WRITE and row.access is not Access.WRITE_ONLY:
         return ["  It cannot be set"]
     if row.removed is not None:
@@ -250,10 +250,11 @@ def _yaml_node(name: SysctlName, value: str) -> list[str]:
     ]
 
 
-def _example(row: Parameter) -> str:
-    """A value that may be written: the default, or else the smallest sensible one."""
-    if row.default:
-        return sysctl_output.one_line(row.default)
+def _example(row: Parameter, name: SysctlName) -> str:
+    """A value that may be written: the usual one, or the one here, or the smallest sensible one."""
+    value = row.default or _here(name)
+    if value:
+        return sysctl_output.one_line(value)
     if row.spec.kind is ValueKind.INTEGER:
         return str(max(row.spec.minimum or 0, 0))
     return "VALUE"

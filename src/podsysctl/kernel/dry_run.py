@@ -163,12 +163,13 @@ def _try(target: SysctlName, name: SysctlName, value: str, host: Mapping[SysctlN
     if catalogue.find(name) is None:
         text = "the catalogue does not know this parameter, so it is not tried: it could be the whole machine's"
         return Outcome(name.dotted, value, Answer.UNKNOWN, _shown(target), errno.EPERM, text)
+    status = os.lstat(target.proc_path)
+    if status.st_ino != host[target] and not status.st_mode & 0o222:
+        text = "a pod's namespace shows this parameter but lets nobody write it"
+        return Outcome(name.dotted, value, Answer.READ_ONLY, _shown(target), errno.EACCES, text)
     if not is_own(target, host):
         text = "one value for the whole node: not tried, and no pod can have its own"
         return Outcome(name.dotted, value, Answer.NODE_LEVEL, "", errno.EPERM, text)
-    if not os.lstat(target.proc_path).st_mode & 0o222:
-        text = "a pod's namespace shows this parameter but lets nobody write it"
-        return Outcome(name.dotted, value, Answer.READ_ONLY, _shown(target), errno.EACCES, text)
     try:
         written = procsys.write(target, value, spec=catalogue.spec_of(name))
     except KernelError as error:

@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING
 from podsysctl.base import limits
 from podsysctl.base.errors import KernelError, NameSyntaxError
 from podsysctl.kernel import files
-from podsysctl.kernel.namespaces import Namespaces, run_in_each
 from podsysctl.sysctls.name import SysctlName, parse_name
-from podsysctl.sysctls.value import ValueSpec, values_equal
 
 if TYPE_CHECKING:
     from podsysctl.kernel.journal import Journal
+    from podsysctl.kernel.namespaces import Namespaces
+    from podsysctl.sysctls.value import ValueSpec
 
-FIRST_READ_BYTES = 4096
+FIRST_READ_BYTES = 1024
 """Nearly every value fits; the kernel zeroes a buffer of this size per read, so a large one would cost."""
 
+_FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 Reading = str | KernelError
@@ -103,6 +105,8 @@ def read_many(names: Sequence[SysctlName], namespaces: Namespaces) -> dict[Sysct
 
 def read_each(names: Sequence[SysctlName], targets: Sequence[Namespaces]) -> list[dict[SysctlName, Reading]]:
     """The same names in many pods' namespaces, one thread for all, answers in the order of the targets."""
+    from podsysctl.kernel.namespaces import run_in_each
+
     root = files.open_root()
     try:
         results = run_in_each(targets, lambda _: {name: _reading(root, name) for name in names})
@@ -138,14 +142,18 @@ def list_entries(prefix: SysctlName | None = None) -> list[Entry]:
 def read_tree(prefix: SysctlName | None = None) -> list[tuple[SysctlName, Reading]]:
     """Every readable parameter, or those below a name, with its value, sorted by path: one pass over the tree.
 
-    Files that nobody may read are left out; one that this user may not read gives its KernelError. Raises KernelError
-    when the prefix does not exist.
+    Files that nobody may read, or that hold nothing (vm.stat_refresh), are left out as sysctl(8) does; one that this
+    user may not read gives its KernelError. Raises KernelError when the prefix does not exist.
     """
     if prefix is not None and exists(prefix):
         return list(read_here((prefix,)).items())
     out: list[tuple[SysctlName, Reading]] = []
     try:
-        _walk_reading(files.ROOT if prefix is None else prefix.proc_path, prefix.segments if prefix else (), out)
+        base = os.open(files.ROOT if prefix is None else prefix.proc_path, _DIRECTORY_FLAGS)
+        try:
+            _walk_reading(base, prefix.segments if prefix else (), out)
+        finally:
+            os.close(base)
     except OSError as error:
         raise _translate(error, prefix.dotted if prefix else files.ROOT, "read") from error
     return out
@@ -207,7 +215,7 @@ def write_all(
         for name, value in values.items():
             after = _original(root, name)
             spec = (specs or {}).get(name)
-            matched = after is None or values_equal(spec, after, value)
+            matched = after is None or _equal(spec, after, value)
             results.append(Written(name, before[name], value, after, matched))
         if journal is not None:
             journal.confirm({item.name: item.after for item in results if item.after is not None})
@@ -228,14 +236,14 @@ def restore(journal: Journal) -> list[Written]:
     try:
         for record in reversed(journal.pending()):
             now = _original(root, record.name)
-            if now is None or values_equal(None, now, record.original):
+            if now is None or _equal(None, now, record.original):
                 results.append(Written(record.name, now, record.original, now, True))
-            elif record.confirmed is not None and not values_equal(None, now, record.confirmed):
+            elif record.confirmed is not None and not _equal(None, now, record.confirmed):
                 results.append(Written(record.name, now, record.original, now, False))
             else:
                 _write(root, record.name, record.original)
                 after = _original(root, record.name)
-                matched = after is not None and values_equal(None, after, record.original)
+                matched = after is not None and _equal(None, after, record.original)
                 results.append(Written(record.name, now, record.original, after, matched))
             journal.forget((record.name,))
     finally:
@@ -254,7 +262,7 @@ def _read(root: int, name: SysctlName) -> str:
             os.close(fd)
     except OSError as error:
         raise _translate(error, name.dotted, "read") from error
-    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
+    return _text(data)
 
 
 def _reading(root: int, name: SysctlName) -> Reading:
@@ -299,7 +307,7 @@ def _put_back(root: int, done: Sequence[tuple[SysctlName, str | None]]) -> None:
 
 def _walk(directory: str, segments: tuple[str, ...], out: list[Entry]) -> None:
     with os.scandir(directory) as scan:
-        entries = sorted(scan, key=_entry_name)
+        entries = sorted(scan, key=lambda entry: entry.name)
     for entry in entries:
         parts = (*segments, entry.name)
         try:
@@ -312,35 +320,45 @@ def _walk(directory: str, segments: tuple[str, ...], out: list[Entry]) -> None:
             continue  # an interface went away while we walked, or a mount point of another owner is in the tree
 
 
-def _walk_reading(directory: str, segments: tuple[str, ...], out: list[tuple[SysctlName, Reading]]) -> None:
+def _walk_reading(directory: int, segments: tuple[str, ...], out: list[tuple[SysctlName, Reading]]) -> None:
+    """Read everything below an open directory, which is left open; names are relative to it, which is quicker."""
     with os.scandir(directory) as scan:
-        entries = sorted(scan, key=_entry_name)
-    for entry in entries:
-        parts = (*segments, entry.name)
+        entries = sorted([(entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan])
+    for entry, is_directory in entries:
+        parts = (*segments, entry)
         try:
-            if entry.is_dir(follow_symlinks=False):
-                _walk_reading(entry.path, parts, out)
-            elif _PLAIN.fullmatch(entry.name) or _is_nameable(parts):
-                out.append((SysctlName(parts), _read_path(entry.path)))
+            if is_directory:
+                fd = os.open(entry, _DIRECTORY_FLAGS, dir_fd=directory)
+                try:
+                    _walk_reading(fd, parts, out)
+                finally:
+                    os.close(fd)
+            elif _PLAIN.fullmatch(entry) or _is_nameable(parts):
+                data = _read_at(directory, entry)
+                if data:
+                    out.append((SysctlName(parts), _text(data)))
         except OSError as error:
             # Gone meanwhile, write-only, or of another owner: listed as an error where the mode says it is readable.
-            if error.errno == errno.ENOENT or entry.is_dir() or not entry.stat().st_mode & 0o444:
-                continue
-            out.append((SysctlName(parts), _translate(error, SysctlName(parts).dotted, "read")))
+            if error.errno != errno.ENOENT and not is_directory and _is_readable(directory, entry):
+                out.append((SysctlName(parts), _translate(error, SysctlName(parts).dotted, "read")))
 
 
-def _entry_name(entry: os.DirEntry[str]) -> str:
-    return entry.name
-
-
-def _read_path(path: str) -> str:
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _read_at(directory: int, entry: str) -> bytes:
+    fd = os.open(entry, _FILE_FLAGS, dir_fd=directory)
     try:
         data = os.read(fd, FIRST_READ_BYTES)
         if len(data) == FIRST_READ_BYTES:
             data = os.pread(fd, limits.SYSCTL_VALUE_BYTES, 0)
     finally:
         os.close(fd)
+    return data
+
+
+def _is_readable(directory: int, entry: str) -> bool:
+    return bool(os.stat(entry, dir_fd=directory, follow_symlinks=False).st_mode & 0o444)
+
+
+def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
@@ -356,6 +374,8 @@ def _has_other_user_namespace(target: Namespaces) -> bool:
     path = target.path("user")
     if path is None:
         return False
+    from podsysctl.kernel.namespaces import Namespaces
+
     return Namespaces((("user", path),)).identity() != Namespaces((("user", "/proc/self/ns/user"),)).identity()
 
 
@@ -363,6 +383,12 @@ def _read_in_child(names: Sequence[SysctlName], target: Namespaces) -> dict[Sysc
     from podsysctl.kernel import child
 
     return child.read_in_user_namespace(names, target)
+
+
+def _equal(spec: ValueSpec | None, one: str, other: str) -> bool:
+    from podsysctl.sysctls.value import values_equal  # only writes need it, and listing must start quickly
+
+    return values_equal(spec, one, other)
 
 
 _REASONS = {
