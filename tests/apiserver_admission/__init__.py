@@ -1,0 +1,1 @@
+"""Tests of the gates inside a running API server."""
