@@ -1,0 +1,1 @@
+"""Deployments: rolling out a pod template through ReplicaSets, with history."""

@@ -1,0 +1,51 @@
+"""Runs every controller over one connection and one set of informers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from podsysctl.base import clock
+from podsysctl.client.informer import InformerSet
+from podsysctl.client.rest import Client
+from podsysctl.controllers.deployment.controller import DeploymentController
+from podsysctl.controllers.replicaset import ReplicaSetController
+from podsysctl.controllers.scope import Controller, Scope
+
+CONTROLLERS: tuple[Callable[[Scope], Controller], ...] = (
+    ReplicaSetController,
+    DeploymentController,
+)
+"""All controllers; each works alone as well."""
+
+
+class Manager:
+    """The controllers of one process; `informers` may be shared with others."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        informers: InformerSet | None = None,
+        time: clock.Clock | None = None,
+        controllers: Sequence[Callable[[Scope], Controller]] = CONTROLLERS,
+    ) -> None:
+        self._own_informers = informers is None
+        self._informers = informers or InformerSet(client)
+        self.scope = Scope(client, self._informers, time)
+        self._controllers = [make(self.scope) for make in controllers]
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            if self._own_informers:
+                group.create_task(self._informers.run())
+            for recorder in self.scope.recorders.values():
+                group.create_task(recorder.run())
+            for controller in self._controllers:
+                group.create_task(controller.run())
+
+    async def flush(self) -> None:
+        """Wait until recorded events are written."""
+        for recorder in self.scope.recorders.values():
+            await recorder.flush()

@@ -1,0 +1,129 @@
+"""The scheduler against a real API server."""
+
+from typing import Any
+
+from podsysctl.controllers.scope import NODES, PODS
+from tests.controllers.cluster import Cluster, running
+
+Object = dict[str, Any]
+
+
+def pod(name: str, **spec: Any) -> Object:
+    """A Pod of one container."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"containers": [{"name": "c", "image": "i"}], **spec},
+    }
+
+
+async def bound(cluster: Cluster, name: str) -> Any:
+    """The pod's node."""
+    found = await cluster.get(PODS, name)
+    return ((found or {}).get("spec") or {}).get("nodeName")
+
+
+async def unscheduled(cluster: Cluster, name: str) -> Any:
+    """The pod's PodScheduled condition, when it is False."""
+    found = await cluster.get(PODS, name)
+    listed = ((found or {}).get("status") or {}).get("conditions") or []
+    return next((c for c in listed if c["type"] == "PodScheduled" and c["status"] == "False"), None)
+
+
+async def test_scheduler_binds_and_says_so() -> None:
+    """A pod gets a node, the condition and upstream's event."""
+    async with running(kubelet=False) as cluster:
+        await cluster.add_node("n1")
+        await cluster.client.create(PODS, pod("p"))
+        assert await cluster.until(lambda: bound(cluster, "p")) == "n1"
+        (event,) = await cluster.until(lambda: cluster.events("Scheduled"))
+        assert event["message"] == "Successfully assigned default/p to n1"
+        assert event["type"] == "Normal"
+        assert event["reportingComponent"] == "default-scheduler"
+        assert event["action"] == "Binding"
+
+
+async def test_scheduler_without_nodes_tells_and_binds_when_one_comes() -> None:
+    """No node at all has its own sentence; the pod is bound as soon as one comes."""
+    async with running(kubelet=False) as cluster:
+        await cluster.client.create(PODS, pod("p"))
+        condition = await cluster.until(lambda: unscheduled(cluster, "p"))
+        assert (condition["reason"], condition["message"]) == (
+            "Unschedulable",
+            "no nodes available to schedule pods",
+        )
+        await cluster.add_node("n1")
+        assert await cluster.until(lambda: bound(cluster, "p")) == "n1"
+
+
+async def test_scheduler_unschedulable_pod_has_upstreams_message_until_a_label_comes() -> None:
+    """The message names each reason with its count; a label on a node lets the pod through."""
+    async with running(kubelet=False) as cluster:
+        await cluster.add_node("n1")
+        await cluster.add_node("n2")
+        taints = [{"key": "k", "value": "v", "effect": "NoSchedule"}]
+        await cluster.client.patch(NODES, "n2", {"spec": {"taints": taints}})
+        selected = pod("p", nodeSelector={"disk": "ssd"})
+
+        async def tainted() -> Any:
+            found = await cluster.client.get(NODES, "n2")
+            return found["spec"].get("taints")
+
+        await cluster.until(tainted)
+        await cluster.client.create(PODS, selected)
+        wanted = (
+            "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, "
+            "1 node(s) had untolerated taint(s). "
+            "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
+        )
+
+        async def told() -> Any:
+            condition = await unscheduled(cluster, "p")
+            return condition and condition["message"] == wanted
+
+        await cluster.until(told)
+        events = await cluster.until(lambda: cluster.events("FailedScheduling"))
+        assert wanted in {event["message"] for event in events}
+        assert events[0]["type"] == "Warning"
+        await cluster.client.patch(NODES, "n1", {"metadata": {"labels": {"disk": "ssd"}}})
+        assert await cluster.until(lambda: bound(cluster, "p")) == "n1"
+
+
+async def test_scheduler_gated_pod_waits_for_its_gates() -> None:
+    """A pod with scheduling gates is left alone until the last one is gone."""
+    async with running(kubelet=False) as cluster:
+        await cluster.add_node("n1")
+        await cluster.client.create(PODS, pod("gated", schedulingGates=[{"name": "example.com/wait"}]))
+        await cluster.client.create(PODS, pod("free"))
+        await cluster.until(lambda: bound(cluster, "free"))
+        assert not await bound(cluster, "gated")
+        await cluster.client.patch(PODS, "gated", {"spec": {"schedulingGates": []}}, namespace="default")
+        assert await cluster.until(lambda: bound(cluster, "gated")) == "n1"
+
+
+async def test_scheduler_full_node_takes_the_next_pod_when_one_goes() -> None:
+    """Room that a deleted pod leaves is given to a waiting one."""
+    async with running(kubelet=False) as cluster:
+        await cluster.add_node("n1")
+        big = [{"name": "c", "image": "i", "resources": {"requests": {"cpu": "6"}}}]
+        await cluster.client.create(PODS, pod("first", containers=big))
+        await cluster.until(lambda: bound(cluster, "first"))
+        await cluster.client.create(PODS, pod("second", containers=big))
+        condition = await cluster.until(lambda: unscheduled(cluster, "second"))
+        assert condition["message"] == (
+            "0/1 nodes are available: 1 Insufficient cpu. "
+            "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+        )
+        await cluster.client.delete(PODS, "first", "default", grace_period_s=0)
+        assert await cluster.until(lambda: bound(cluster, "second")) == "n1"
+
+
+async def test_scheduler_leaves_pods_of_other_schedulers_alone() -> None:
+    """Only pods that ask for the default scheduler are taken."""
+    async with running(kubelet=False) as cluster:
+        await cluster.add_node("n1")
+        await cluster.client.create(PODS, pod("other", schedulerName="mine"))
+        await cluster.client.create(PODS, pod("ours"))
+        await cluster.until(lambda: bound(cluster, "ours"))
+        assert not await bound(cluster, "other")
