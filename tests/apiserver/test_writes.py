@@ -133,7 +133,7 @@ async def test_unknown_fields_follow_field_validation(
 
 async def test_invalid_object_is_refused_with_every_cause(api: Api) -> None:
     """422 with one cause per rule that is broken."""
-    sysctls = [{"name": "a..b", "value": "1"}, {"name": "kernel.sem", "value": "1"}, {"name": "kernel.sem", "value": "2"}]
+    sysctls = [{"name": name, "value": "1"} for name in ("a..b", "kernel.sem", "kernel.sem")]
     reply = await api.call("POST", PODS, pod(securityContext={"sysctls": sysctls}))
     assert (reply.code, reply.body["reason"]) == (422, "Invalid")
     fields = [cause["field"] for cause in reply.body["details"]["causes"]]

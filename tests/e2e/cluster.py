@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,14 @@ class HostState:
     namespaces: tuple[str, ...]
     rules: tuple[str, ...]
     sysctls: tuple[tuple[str, str], ...]
+
+    def added_since(self, before: HostState) -> dict[str, list[object]]:
+        """What is here now and was not before, by kind; something that others removed meanwhile is no matter."""
+        added = {
+            name: sorted((Counter(getattr(self, name)) - Counter(getattr(before, name))).elements())
+            for name in self.__dataclass_fields__
+        }
+        return {name: items for name, items in added.items() if items}
 
 
 WATCHED_SYSCTLS = (

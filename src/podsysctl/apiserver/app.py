@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from podsysctl.apiserver import dispatch, health, openapi, requestinfo, respond
+from podsysctl.apiserver.audit import Trail
 from podsysctl.apiserver.auth import authenticate, impersonation
 from podsysctl.apiserver.auth.rbac import Attributes
 from podsysctl.apiserver.auth.user import UserInfo
@@ -41,12 +42,20 @@ class Application:
     async def handle(self, http: web.Request) -> web.StreamResponse:
         """Answer one request, whatever it is."""
         info = requestinfo.parse(http.method, http.path, http.query)
-        warnings: list[str] = []
+        with self._server.metrics.request(info) as outcome:
+            response = await self._guarded(http, info)
+            outcome.code = response.status
+            return response
+
+    async def _guarded(self, http: web.Request, info: RequestInfo) -> web.StreamResponse:
+        """The answer, every failure turned into a Status."""
+        trail = Trail()
         try:
             if info.long_running:
-                return await self._answer(http, info, warnings)
-            async with asyncio.timeout(limits.REQUEST_TIMEOUT_S):
-                return await self._answer(http, info, warnings)
+                response = await self._answer(http, info, trail)
+            else:
+                async with asyncio.timeout(limits.REQUEST_TIMEOUT_S):
+                    response = await self._answer(http, info, trail)
         except StatusError as error:
             failure = error
         except TimeoutError:
@@ -58,14 +67,19 @@ class Application:
             failure = status.internal(error.message)
         except web.HTTPException as error:
             failure = StatusError(error.status, "", error.reason)
-        self._server.audit.failed(http, info, failure)
-        return respond.error(http, failure, warnings)
+        else:
+            self._server.audit.done(http, info, trail, response.status)
+            return response
+        self._server.audit.failed(http, info, trail, failure)
+        return respond.error(http, failure, trail.warnings)
 
-    async def _answer(self, http: web.Request, info: RequestInfo, warnings: list[str]) -> web.StreamResponse:
+    async def _answer(self, http: web.Request, info: RequestInfo, trail: Trail) -> web.StreamResponse:
         user = self._server.authenticator.authenticate(http)
+        trail.user = user.name
         acting = authenticate.impersonated(http)
         if acting is not None:
             impersonation.check(self._server.authorizer, user, acting)
+            trail.user, trail.impersonated_by = acting.name, user.name
             user = acting
         self._authorize(info, user)
         if not info.is_resource:
@@ -73,7 +87,7 @@ class Application:
         resource = self._server.registry.find(info.group, info.version, info.resource)
         if resource is None:
             raise status.path_not_found()
-        call = Call(self._server, http, info, http.query, user, resource, warnings)
+        call = Call(self._server, http, info, http.query, user, resource, trail.warnings, trail.notes)
         return await dispatch.dispatch(call)
 
     def _authorize(self, info: RequestInfo, user: UserInfo) -> None:

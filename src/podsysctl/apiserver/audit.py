@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,19 @@ from podsysctl.base import limits
 from podsysctl.base.clock import Clock, format_micro_time
 from podsysctl.base.errors import StatusError
 
+_MESSAGE_CHARS, _AGENT_CHARS, _PATH_CHARS = 512, 256, 1024
+_INTERACTIVE = frozenset({"exec", "attach", "portforward"})
 _READS = frozenset({"get", "list", "watch", "head", "options"})
+
+
+@dataclass(slots=True)
+class Trail:
+    """What is known of a request as it goes through the server: who, warnings, notes of admission."""
+
+    user: str = ""
+    impersonated_by: str = ""
+    warnings: list[str] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 class AuditLog:
@@ -32,25 +45,28 @@ class AuditLog:
         """Close the file."""
         os.close(self._fd)
 
-    def done(self, http: web.Request, info: RequestInfo, user: str, code: int, notes: dict[str, Any]) -> None:
+    def done(self, http: web.Request, info: RequestInfo, trail: Trail, code: int) -> None:
         """A request that was answered."""
-        if info.verb in _READS and not notes:
-            return
-        self._line(http, info, {"user": user, "code": code, **({"annotations": notes} if notes else {})})
+        if info.verb not in _READS or info.subresource in _INTERACTIVE:
+            self._line(http, info, trail, {"code": code})
 
-    def failed(self, http: web.Request, info: RequestInfo, failure: StatusError, user: str = "") -> None:
+    def failed(self, http: web.Request, info: RequestInfo, trail: Trail, failure: StatusError) -> None:
         """A request that was refused."""
-        if info.verb in _READS and failure.code not in (401, 403):
-            return
-        self._line(http, info, {"user": user, "code": failure.code, "message": failure.message[:512]})
+        if info.verb not in _READS or failure.code in (401, 403):
+            self._line(http, info, trail, {"code": failure.code, "message": failure.message[:_MESSAGE_CHARS]})
 
-    def _line(self, http: web.Request, info: RequestInfo, rest: dict[str, Any]) -> None:
+    def _line(self, http: web.Request, info: RequestInfo, trail: Trail, rest: dict[str, Any]) -> None:
+        if trail.impersonated_by:
+            rest["impersonatedBy"] = trail.impersonated_by
+        if trail.notes:
+            rest["annotations"] = trail.notes
         entry = {
             "time": format_micro_time(self._clock.now()),
             "verb": info.verb,
-            "uri": http.path_qs[:1024],
+            "uri": http.path_qs[:_PATH_CHARS],
             "from": http.remote or "",
-            "agent": http.headers.get("User-Agent", "")[:256],
+            "agent": http.headers.get("User-Agent", "")[:_AGENT_CHARS],
+            "user": trail.user,
             **rest,
         }
         line = orjson.dumps(entry) + b"\n"

@@ -11,8 +11,6 @@ from podsysctl.policy.platform import Platform
 DEFAULT_PORT = 6443
 REPOSITORY_CRDS = Path(__file__).resolve().parents[3] / "deploy" / "crds"
 """CustomResourceDefinitions loaded at every start."""
-REPOSITORY_CONSTRAINTS = Path(__file__).resolve().parents[3] / "deploy" / "scc"
-"""SecurityContextConstraints and their roles, made at start on OpenShift's platform when they are absent."""
 
 
 @dataclass(frozen=True, slots=True)

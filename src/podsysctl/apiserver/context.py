@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from podsysctl.apiserver.auth.rbac import Authorizer
     from podsysctl.apiserver.auth.tokens import TokenIssuer
     from podsysctl.apiserver.definitions.serving import Definitions
+    from podsysctl.apiserver.metrics import Metrics
     from podsysctl.apiserver.pki import Authority
 
 
@@ -41,6 +42,7 @@ class ServerContext:
     authorizer: Authorizer
     admission: Chain
     audit: AuditLog
+    metrics: Metrics
     fill_namespace: Callable[[str], Awaitable[None]] | None = None
     """Called for every new namespace before its creation is answered."""
     ready: bool = False

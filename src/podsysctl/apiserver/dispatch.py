@@ -9,6 +9,7 @@ from aiohttp import web
 from podsysctl.apiserver import delete, get_list, patch, subresources, verbs, watch
 from podsysctl.apiserver.context import Call
 from podsysctl.apiserver.reviews import registry as reviews
+from podsysctl.base.errors import StatusError
 from podsysctl.objects import status
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -32,6 +33,10 @@ async def dispatch(call: Call) -> web.StreamResponse:
         raise status.path_not_found()
     if info.verb not in kind.verbs or (info.verb == "create" and info.name):
         raise status.method_not_supported(kind, info.verb)
+    definition = call.resource.definition
+    if info.verb == "create" and definition is not None and definition["metadata"].get("deletionTimestamp"):
+        text = "create not allowed while custom resource definition is terminating"
+        raise StatusError(405, "MethodNotAllowed", text, status.method_not_supported(kind, "create").details)
     review = reviews.handler(call.resource.kind)
     if review is not None:
         return await review(call)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from podsysctl.apiserver import respond
 from podsysctl.apiserver.context import ServerContext
+from podsysctl.apiserver.metrics import CONTENT_TYPE
 from podsysctl.base import versions
 
 _CHECKS = ("ping", "log", "store", "poststarthook/bootstrap")
@@ -24,6 +25,8 @@ class Health:
         root, _, check = http.path.strip("/").partition("/")
         if root in ("healthz", "livez", "readyz"):
             return self._probe(http, root, check)
+        if http.path == "/metrics":
+            return web.Response(body=self._server.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
         if http.path == "/version":
             return respond.encode(http, version())
         if http.path == "/.well-known/openid-configuration":

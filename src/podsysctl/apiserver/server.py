@@ -23,6 +23,7 @@ from podsysctl.apiserver.config import ServerConfig
 from podsysctl.apiserver.context import ServerContext
 from podsysctl.apiserver.definitions import loading
 from podsysctl.apiserver.definitions.serving import Definitions
+from podsysctl.apiserver.metrics import Metrics
 from podsysctl.apiserver.pki import Authority, Credential
 from podsysctl.apiserver.registry import Registry
 from podsysctl.apiserver.store import Store
@@ -154,6 +155,7 @@ def _assemble(config: ServerConfig, store: Store, port: int) -> ServerContext:
         authorizer=Authorizer(store),
         admission=Chain(),
         audit=AuditLog(config.audit_log, config.clock),
+        metrics=Metrics(store, config.clock),
     )
 
 

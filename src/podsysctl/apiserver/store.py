@@ -155,6 +155,10 @@ class Store:
         start, end = self._bucket(resource).span(prefix, after)
         return end - start
 
+    def counts(self) -> dict[str, int]:
+        """How many objects each resource has, those without any left out."""
+        return {name: len(bucket.items) for name, bucket in self._buckets.items() if bucket.items}
+
     def last_revision(self, resource: str) -> int:
         """The newest revision that changed the resource, or a later one."""
         return self._bucket(resource).last_rev

@@ -66,6 +66,7 @@ async def _definitions(server: ServerContext) -> None:
     while not queue.closed:
         try:
             await cleanup.finish_all(server)
+            await cleanup.settle_all(server)
         except PodsysctlError as error:
             _log.error("definitions: %s", error.message)
         waiting = any(d["metadata"].get("deletionTimestamp") for d in server.definitions.all())

@@ -33,6 +33,8 @@ Change = Callable[[Object | None], Object]
 """From the stored object (None: there is none) to the wanted one; must not change its argument."""
 
 _NAME_TRIES = 8
+_MAIN_PATHS = ("", "scale")
+"""Subresources whose writes follow the rules of the object itself."""
 
 
 @dataclass(slots=True, eq=False)
@@ -232,7 +234,8 @@ async def _prepare_update(write: Write, obj: Object, old: Object) -> None:
         _settle_definition(write, obj)
     lifecycle.keep_identity(obj, old)
     obj["metadata"] = managed.keep_timestamps(old, obj)["metadata"]
-    errors = lifecycle.validate(resource, obj, old, write.subresource)
+    rules = "" if write.subresource in _MAIN_PATHS else write.subresource
+    errors = lifecycle.validate(resource, obj, old, rules)
     if errors:
         raise status.invalid(resource.kind, write.name, errors)
     for text in resource.strategy.warnings(obj, old):
@@ -246,7 +249,7 @@ def _apply_strategy(write: Write, obj: Object, old: Object) -> None:
         strategy.prepare_status(obj, old)
     elif write.subresource == "ephemeralcontainers":
         pods.prepare_ephemeral(obj, old)
-    elif write.subresource == "":
+    elif write.subresource in _MAIN_PATHS:
         strategy.prepare_update(obj, old)
 
 

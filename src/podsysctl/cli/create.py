@@ -20,6 +20,9 @@ examples:
 
 FIELD_MANAGER = "kubectl-create"
 
+NAMED_FAILURES = ("ConfigMap", "Secret", "ServiceAccount")
+"""Kinds for which kubectl says `failed to create configmap: ...` instead of the server's form."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `create`."""
@@ -108,19 +111,9 @@ def run_generator(args: argparse.Namespace, api_version: str, kind: str, body: O
         try:
             await send(connection, args, found, obj, results.Results(args, at_once=True))
         except StatusError as error:
-            raise PlainCreateError.of(error, kind) from error
+            if kind not in NAMED_FAILURES:
+                raise
+            raise failures.PlainError(f"failed to create {kind.lower()}: {error.message}") from error
         return 0
 
     return connect.run(args, create)
-
-
-class PlainCreateError(StatusError):
-    """A refused `create KIND NAME`, in kubectl's words: `failed to create configmap: ...`."""
-
-    @classmethod
-    def of(cls, error: StatusError, kind: str) -> StatusError:
-        """The error with the words for kinds where kubectl adds them."""
-        if kind not in ("ConfigMap", "Secret", "ServiceAccount"):
-            return error
-        text = f"failed to create {kind.lower()}: {error.message}"
-        return cls(error.code, error.status_reason, text, error.details, metadata=error.metadata)

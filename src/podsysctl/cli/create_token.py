@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from podsysctl.base.errors import StatusError
-from podsysctl.cli import connect, flags
+from podsysctl.cli import connect, flags, formats
 from podsysctl.cli.connect import Connection
 from podsysctl.client.rest import Object
 
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `create token`."""
     parser.add_argument("name", metavar="SERVICEACCOUNT", help="the account")
     parser.add_argument("--audience", metavar="NAME", action="append", default=[], help="who may accept the token")
+    flags.add_output(parser, "json|yaml|name|jsonpath=")
     parser.add_argument("--duration", metavar="DURATION", default="0", help="how long it is good")
 
 
@@ -42,5 +43,9 @@ async def _create(connection: Connection, args: argparse.Namespace) -> int:
     except StatusError as error:
         text = f"failed to create token: {error.message}"
         raise StatusError(error.code, error.status_reason, text, error.details) from error
-    sys.stdout.write(answer["status"]["token"] + "\n")
+    if args.output:
+        metadata = {**(answer.get("metadata") or {}), "name": args.name}
+        formats.printer(args)({**request, **answer, "metadata": metadata})
+    else:
+        sys.stdout.write(answer["status"]["token"] + "\n")
     return 0

@@ -40,14 +40,8 @@ def read(args: argparse.Namespace, kind: str) -> dict[str, bytes]:
         key, equals, value = literal.partition("=")
         if not equals or not key:
             raise UsageError(f"invalid literal source {literal}, expected key=value")
-        _add(out, key, _unquoted(value).encode(), kind)
+        _add(out, key, value.encode(), kind)
     return out
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
-    return value
 
 
 def _add(out: dict[str, bytes], key: str, value: bytes, kind: str) -> None:

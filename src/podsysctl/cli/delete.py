@@ -28,11 +28,12 @@ WEEK_S = 168 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Victim:
-    """What is to go: a name of a kind, not read from the server first."""
+    """What is to go: a name of a kind, not read from the server first, and the file that names it."""
 
     kind: Found
     name: str
     namespace: str | None
+    source: str = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +100,7 @@ async def _delete(connection: Connection, args: argparse.Namespace) -> int:
             gone.append(waiting.Gone(victim.kind, victim.name, victim.namespace, uid))
         except StatusError as error:
             if not (args.ignore_not_found and error.code == 404):
-                errors.append(error)
+                errors.append(failures.with_source("deleting", victim.source, error))
     if not victims and not errors:
         sys.stdout.write("No resources found\n")
     if args.wait and args.dry_run == "none":
@@ -112,7 +113,11 @@ async def _delete(connection: Connection, args: argparse.Namespace) -> int:
 async def _victims(connection: Connection, args: argparse.Namespace, errors: list[PodsysctlError]) -> list[Victim]:
     if args.filenames:
         items = await targets.from_files(connection, args, errors=errors)
-        return [Victim(i.kind, i.name, i.namespace) for i in items if not args.selector or _labelled(i, args.selector)]
+        return [
+            Victim(i.kind, i.name, i.namespace, i.source)
+            for i in items
+            if not args.selector or _labelled(i, args.selector)
+        ]
     asked = await targets.parse(connection, args.words)
     if not asked:
         raise UsageError(

@@ -105,7 +105,7 @@ class Stage:
 
 
 def _quoted(word: str) -> str:
-    return f"'{word}'" if any(c in word for c in " ;|&*?{}$\"") else word
+    return f"'{word}'" if any(c in word for c in ' ;|&*?{}$"') else word
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

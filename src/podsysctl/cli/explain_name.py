@@ -116,7 +116,10 @@ def _facts(row: Parameter) -> list[str]:
         low = "" if spec.minimum is None else f"from {spec.minimum}"
         high = "" if spec.maximum is None else f"to {spec.maximum}"
         shape += f", {' '.join(filter(None, (low, high)))}"
-    facts = [("Value", shape), ("Unit", row.unit), ("Belongs to", _KINDS[row.namespace])]
+    unit = row.unit
+    if unit in ("switch", "choice"):
+        shape, unit = f"{unit}, {shape}", ""
+    facts = [("Value", shape), ("Unit", unit), ("Belongs to", _KINDS[row.namespace])]
     if row.interface_specific:
         facts.append(("Interface", "each interface has its own; `all` and `default` exist beside them"))
     if row.access is not Access.READ_WRITE:
@@ -134,9 +137,7 @@ def _values(row: Parameter, name: SysctlName) -> list[str]:
     lines = [f"  {'usual:':14}{sysctl_output.one_line(row.default) or 'depends on the machine, or empty'}"]
     lines.append(f"  {'here:':14}{_here(name) or 'not shown to this user by this kernel'}")
     if row.namespace in (Namespace.NET, Namespace.IPC) and os.geteuid() == 0:
-        from podsysctl.cli import sysctl_origin
-
-        fresh = sysctl_origin.read_fresh(name)
+        fresh = procsys.read_fresh(name)
         lines.append(f"  {'fresh pod:':14}{'absent' if fresh is None else sysctl_output.one_line(fresh) or '(empty)'}")
     lines += [f"  {value + ':':14}{meaning}" for value, meaning in row.meanings]
     return lines

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from podsysctl.base.errors import Cause, PodsysctlError, RefusedError, StatusError
+from podsysctl.client.discovery import Found
+from podsysctl.objects.quote import quote
 
 
 class SeveralError(PodsysctlError):
@@ -101,6 +103,18 @@ def with_source(verb: str, source: str, error: StatusError) -> StatusError:
         return error
     message = f'error when {verb} "{source}": {error.message}'
     return StatusError(error.code, error.status_reason, message, error.details, metadata=error.metadata)
+
+
+def with_selectors(error: StatusError, kind: Found, selector: str, fields: str) -> StatusError:
+    """A refused list with what was asked for in front (cli-runtime resource.EnhanceListError, v1.36)."""
+    if error.code not in (400, 404):
+        return error
+    subject = quote(f"{kind.group}/{kind.version}, Resource={kind.plural}")
+    head = f"Unable to list {subject}"
+    if selector or fields:
+        head = f"Unable to find {subject} that match label selector {quote(selector)}, field selector {quote(fields)}"
+    text = f"{head}: {error.message}"
+    return StatusError(error.code, error.status_reason, text, error.details, metadata=error.metadata)
 
 
 class PlainError(PodsysctlError):

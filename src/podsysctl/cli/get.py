@@ -112,9 +112,12 @@ async def pages(connection: Connection, args: argparse.Namespace, target: target
     if args.chunk_size and not args.sort_by:
         params["limit"] = str(args.chunk_size)
     while True:
-        page: Object = await connection.client.request(
-            "GET", resource_path(target.kind, namespace), params=params, accept=accept
-        )
+        try:
+            page: Object = await connection.client.request(
+                "GET", resource_path(target.kind, namespace), params=params, accept=accept
+            )
+        except StatusError as error:
+            raise failures.with_selectors(error, target.kind, args.selector, args.field_selector) from error
         out.append(page)
         params["continue"] = (page.get("metadata") or {}).get("continue") or ""
         if not params["continue"]:
@@ -140,11 +143,14 @@ async def _tables(connection: Connection, args: argparse.Namespace, asked: list[
             continue
         if last is None or last[0] != target.kind:
             if last is not None:
+                last[1].flush()
                 sys.stdout.write("\n")
             last = target.kind, table_printer(args, target.kind, with_kind=several or args.show_kind)
         for answer in answers:
-            last[1].print(answer)
+            last[1].add(answer)
             printed += _rows(answer)
+    if last is not None:
+        last[1].flush()
     if not printed and not errors and not args.ignore_not_found:
         sys.stdout.flush()
         sys.stderr.write(nothing_found(connection, args, asked))

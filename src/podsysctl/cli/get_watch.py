@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import sys
 from collections.abc import Callable
 from contextlib import aclosing
 
 from podsysctl.base.errors import StatusError, UsageError
-from podsysctl.cli import formats, get, tables, targets
+from podsysctl.cli import flags, formats, get, tables, targets
 from podsysctl.cli.connect import Connection
 from podsysctl.client import watch as watching
 from podsysctl.client.rest import Object, resource_path
@@ -30,14 +32,22 @@ async def watch(connection: Connection, args: argparse.Namespace, asked: list[ta
         for answer in answers:
             for obj in [answer] if is_table or "items" not in answer else answer["items"]:
                 show(obj, "ADDED" if args.output_watch_events else "")
-    await _follow(connection, args, target, accept, version, show)
+    timeout_s = flags.parse_duration(args.request_timeout) or None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await _follow(connection, args, target, accept, version, show)
     return 0
 
 
 def _shower(args: argparse.Namespace, target: targets.Target, is_table: bool) -> Callable[[Object, str], None]:
     if is_table:
         printer = get.table_printer(args, target.kind, with_kind=args.show_kind)
-        return lambda obj, event: printer.print(obj, event)
+
+        def show_table(obj: Object, event: str) -> None:
+            printer.add(obj, event)
+            printer.flush()
+
+        return show_table
     show_object = formats.printer(args)
 
     def show(obj: Object, event: str) -> None:

@@ -76,8 +76,12 @@ async def _one(
         return
     if args.dry_run != "client":
         if not obj["metadata"].get("resourceVersion"):
-            live = await client.get(item.kind, item.name, item.namespace)
-            obj["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+            try:
+                live = await client.get(item.kind, item.name, item.namespace)
+                obj["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+            except StatusError as error:
+                if error.code != 404:  # absent: the server says so, and whatever else is wrong with the file
+                    raise
         obj = await client.update(
             item.kind,
             obj,

@@ -7,9 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from podsysctl.base.errors import KernelError, NameSyntaxError
+from podsysctl.base.errors import NameSyntaxError
 from podsysctl.cli import sysctl_output, sysctl_target
-from podsysctl.kernel import namespaces, procsys, settings
+from podsysctl.kernel import procsys, settings
 from podsysctl.kernel.settings import Source
 from podsysctl.sysctls import catalogue
 from podsysctl.sysctls.catalogue import Namespace
@@ -97,19 +97,10 @@ def _kernel(name: SysctlName, args: argparse.Namespace) -> list[Source]:
     if row is not None and row.default:
         out.append(Source("kernel default", "catalogue", row.default))
     if not sysctl_target.is_host(args) and row is not None and row.namespace is not Namespace.NODE:
-        fresh = read_fresh(name)
+        fresh = procsys.read_fresh(name)
         if fresh is not None:
             out.append(Source("fresh namespace", "measured now, includes what the kernel copies from the host", fresh))
     return out
-
-
-def read_fresh(name: SysctlName) -> str | None:
-    """The value in new namespaces, on `lo` for an interface's parameter; None when it cannot be had."""
-    target = name if name.interface is None else name.with_interface("lo")
-    try:
-        return namespaces.run_in_fresh(namespaces.THREAD_KINDS, lambda: procsys.read(target))
-    except KernelError:
-        return None
 
 
 def _of_pod(name: SysctlName, args: argparse.Namespace) -> list[Source]:

@@ -88,8 +88,8 @@ class TablePrinter:
         self._printed_headers = False
         self.rows = 0
 
-    def print(self, table: Object, event: str = "") -> None:
-        """Print one Table, plain list or single object; `event` is a watch event's type."""
+    def add(self, table: Object, event: str = "") -> None:
+        """Take one Table, plain list or single object; `event` is a watch event's type."""
         if table.get("kind") != "Table":
             table = plain_table(table)
         columns = table.get("columnDefinitions") or []
@@ -105,6 +105,9 @@ class TablePrinter:
         for row in rows:
             self._writer.row(self._cells(row, event))
         self.rows += len(rows)
+
+    def flush(self) -> None:
+        """Write what was printed so far; columns never become narrower than they were."""
         self._writer.flush()
 
     def _shown(self) -> list[int]:

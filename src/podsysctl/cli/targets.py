@@ -136,7 +136,7 @@ async def select(
                 limit=limits.LIST_PAGE_ITEMS,
             )
         except StatusError as error:
-            failed.append(error)
+            failed.append(failures.with_selectors(error, target.kind, selector, fields))
             continue
         out += [item_of(target.kind, obj) for obj in found.items]
     _report(failed, errors)

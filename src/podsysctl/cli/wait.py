@@ -194,8 +194,8 @@ async def _one(
         except StatusError as error:
             if error.code != 404:
                 raise
-        else:
-            await waiting.until_gone(connection.client, [waiting.Gone(kind, name, namespace, uid)], left_s)
+            return  # gone before we came: nothing was waited for, and kubectl says nothing
+        await waiting.until_gone(connection.client, [waiting.Gone(kind, name, namespace, uid)], left_s)
         shown.add(identity, "condition met")
         return
     if goal.kind == "state":

@@ -16,7 +16,7 @@ _WORDS = frozenset(
     word
     for lower in ("y", "yes", "true", "on", "n", "no", "false", "off", "null")
     for word in (lower, lower.capitalize(), lower.upper())
-) | {"", "~", "<<", ".nan", ".NaN", ".NAN", *(s + i for s in ("", "+", "-") for i in (".inf", ".Inf", ".INF"))}
+) | {"", "~", ".nan", ".NaN", ".NAN", *(s + i for s in ("", "+", "-") for i in (".inf", ".Inf", ".INF"))}
 _NUMBER = re.compile(
     r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|\.[0-9]+([eE][-+]?[0-9]+)?|[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?)"
 )

@@ -120,6 +120,19 @@ def read_each(names: Sequence[SysctlName], targets: Sequence[Namespaces]) -> lis
     return results
 
 
+def read_fresh(name: SysctlName) -> str | None:
+    """What a new pod's namespaces start with, on `lo` for an interface's parameter; None when they have no such file
+    or this user may make none.
+    """
+    from podsysctl.kernel.namespaces import THREAD_KINDS, run_in_fresh
+
+    target = name if name.interface is None else name.with_interface("lo")
+    try:
+        return run_in_fresh(THREAD_KINDS, lambda: read(target))
+    except KernelError:
+        return None
+
+
 def list_entries(prefix: SysctlName | None = None) -> list[Entry]:
     """Every file below /proc/sys, or below a name, in the calling thread's namespaces, sorted by path.
 

@@ -9,7 +9,6 @@ rows.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -153,6 +152,8 @@ def suggest(text: str, count: int = 3) -> list[str]:
     >>> suggest("net.core.somaxcon")[0]
     'net.core.somaxconn'
     """
+    import difflib
+
     names = [row.name for row in every()]
     leaf = text.rsplit(".", 1)[-1]
     same_leaf = [name for name in names if name.rsplit(".", 1)[-1] == leaf]

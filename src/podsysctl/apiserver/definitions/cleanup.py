@@ -27,6 +27,30 @@ async def finish_all(server: ServerContext) -> None:
             await _finish(server, definition)
 
 
+async def settle_all(server: ServerContext) -> None:
+    """Reconsider the names of definitions that were refused some, since others may have freed them."""
+    stored = server.definitions.all()
+    kind = server.registry.get(_GROUP, _PLURAL)
+    for definition in stored:
+        if names.condition(definition, "NamesAccepted"):
+            continue
+        before = definition.get("status")
+        names.settle(definition, stored, server.now())
+        if definition["status"] == before:
+            continue
+        settled = definition["status"]
+        name = definition["metadata"]["name"]
+        task = Write(server=server, resource=kind, user=SERVER, name=name, internal=True)
+        await write.update_object(task, _with_status(settled))
+
+
+def _with_status(settled: Object) -> write.Change:
+    def change(old: Object | None) -> Object:
+        return {**(old or {}), "status": settled}
+
+    return change
+
+
 async def _finish(server: ServerContext, definition: Object) -> None:
     """Delete what instances there are; without any left, let the definition go."""
     for resource in resources_of(definition)[:1]:

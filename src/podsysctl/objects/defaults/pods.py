@@ -49,6 +49,7 @@ def default_pod_spec(spec: dict[str, Any]) -> None:
     child(spec, "securityContext")
     fill(spec, "terminationGracePeriodSeconds", 30)
     fill(spec, "schedulerName", "default-scheduler")
+    sync_service_account(spec)
     for volume in items(spec, "volumes"):
         _default_volume(volume)
     for list_name in CONTAINER_LISTS:
@@ -56,6 +57,16 @@ def default_pod_spec(spec: dict[str, Any]) -> None:
             default_container(container)
     round_resource_list(spec.get("overhead"))
     _round_resources(spec)
+
+
+def sync_service_account(spec: dict[str, Any]) -> None:
+    """The service account has an old name beside the new one; both always say the same."""
+    name = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    for key in ("serviceAccountName", "serviceAccount"):
+        if name:
+            spec[key] = name
+        else:
+            spec.pop(key, None)
 
 
 def default_container(container: dict[str, Any]) -> None:

@@ -40,7 +40,7 @@ PROFILE_TYPES = ("Localhost", "RuntimeDefault", "Unconfined")
 def validate_pod_context(spec: Spec, options: PodOptions, errors: Errors, path: str) -> None:
     """The pod's own security context."""
     context = spec.get("securityContext")
-    if not context:
+    if context is None:
         return
     for key in ("fsGroup", "runAsUser", "runAsGroup"):
         if context.get(key) is not None:

@@ -146,7 +146,7 @@ def _validate_resource_claims(claims: Any, meta: Meta | None, errors: Errors, pa
     for index, claim in enumerate(claims):
         where = f"{path}[{index}]"
         if meta is not None and MIRROR in (meta.get("annotations") or {}):
-            errors.append(forbidden("", "static pods do not support resource claims"))
+            errors.append(forbidden("[]", "static pods do not support resource claims"))
             continue
         name = claim.get("name") or ""
         if not name:

@@ -184,7 +184,7 @@ def validate_ephemeral_update(new: Object, old: Object, errors: Errors) -> None:
     """Ephemeral containers may be added; those that are there stay as they are."""
     _shared(new, old, errors)
     if MIRROR in ((old.get("metadata") or {}).get("annotations") or {}):
-        errors[:] = [forbidden("", "static pods do not support ephemeral containers")]
+        errors[:] = [forbidden("[]", "static pods do not support ephemeral containers")]
         return
     path = "spec.ephemeralContainers"
     by_name = {c.get("name"): c for c in (new.get("spec") or {}).get("ephemeralContainers") or ()}

@@ -7,6 +7,7 @@ from typing import Any
 
 from podsysctl.objects import names
 from podsysctl.objects.quantity import parse_quantity
+from podsysctl.objects.quote import quote
 from podsysctl.objects.validation.fields import (
     Errors,
     Named,
@@ -89,7 +90,7 @@ def _validate_source(volume: Volume, name: str, pod_name: str, options: PodOptio
             if key == "ephemeral" and pod_name and name:
                 claim = f"{pod_name}-{name}"
                 for text in names.name_subdomain(claim):
-                    errors.append(invalid(f"{path}.name", name, f'PVC name "{claim}": {text}'))
+                    errors.append(invalid(f"{path}.name", name, f"PVC name {quote(claim)}: {text}"))
         if key == "iscsi":
             _validate_portal_length(source, name, errors, path)
     if not count:
