@@ -1,0 +1,240 @@
+"""Who may do what: RBAC, impersonation, reviews, credentials on disk."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from podsysctl.apiserver.auth.rbac import Attributes, Authorizer, rule_allows
+from podsysctl.apiserver.auth.user import UserInfo
+from podsysctl.apiserver.pki import Authority
+from podsysctl.apiserver.store import Store
+from tests.apiserver.api import PODS, Api, client_tls
+
+RBAC = "rbac.authorization.k8s.io"
+ALICE = UserInfo("alice", ("dev", "system:authenticated"))
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = Store(tmp_path / "store")
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+def rule(verbs: str, resources: str, groups: str = "", names: str = "") -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "verbs": verbs.split(","),
+        "resources": resources.split(","),
+        "apiGroups": groups.split(","),
+    }
+    return {**made, "resourceNames": names.split(",")} if names else made
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "allowed"),
+    [
+        (rule("get", "pods"), {"verb": "get", "resource": "pods"}, True),
+        (rule("get", "pods"), {"verb": "list", "resource": "pods"}, False),
+        (rule("get", "pods"), {"verb": "get", "resource": "pods", "group": "apps"}, False),
+        (rule("get", "pods"), {"verb": "get", "resource": "pods", "subresource": "log"}, False),
+        (rule("get", "pods/log"), {"verb": "get", "resource": "pods", "subresource": "log"}, True),
+        (rule("get", "*/log"), {"verb": "get", "resource": "pods", "subresource": "log"}, True),
+        (rule("*", "*", "*"), {"verb": "get", "resource": "pods", "subresource": "log"}, True),
+        (rule("get", "pods", names="a"), {"verb": "get", "resource": "pods", "name": "a"}, True),
+        (rule("get", "pods", names="a"), {"verb": "get", "resource": "pods", "name": "b"}, False),
+        (rule("list", "pods", names="a"), {"verb": "list", "resource": "pods"}, False),
+        ({"verbs": ["get"], "nonResourceURLs": ["/a/*"]}, {"verb": "get", "path": "/a/b"}, True),
+        ({"verbs": ["get"], "nonResourceURLs": ["/a/*"]}, {"verb": "get", "path": "/b"}, False),
+        ({"verbs": ["get"], "nonResourceURLs": ["*"]}, {"verb": "get", "resource": "pods"}, False),
+    ],
+)
+def test_rule_allows_what_it_names(given: dict[str, Any], asked: dict[str, str], allowed: bool) -> None:
+    """Verbs, groups, resources, subresources, names and paths, each with its wildcard."""
+    assert rule_allows(given, Attributes(ALICE, **asked)) is allowed
+
+
+async def write(store: Store, plural: str, name: str, namespace: str = "", **body: Any) -> None:
+    key = f"{namespace}/{name}" if namespace else name
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {}), **body.pop("metadata", {})}
+    await store.create(f"{plural}.{RBAC}", key, {"metadata": metadata, **body})
+
+
+def role_ref(name: str, kind: str = "ClusterRole") -> dict[str, str]:
+    return {"kind": kind, "name": name, "apiGroup": RBAC}
+
+
+async def test_binding_holds_in_its_namespace_only(store: Store) -> None:
+    """A RoleBinding to a ClusterRole grants in one namespace, a ClusterRoleBinding everywhere."""
+    authorizer = Authorizer(store)
+    asked = Attributes(ALICE, "get", resource="pods", namespace="a")
+    assert not authorizer.authorize(asked).allowed
+    await write(store, "clusterroles", "reader", rules=[rule("get", "pods")])
+    subject = {"kind": "Group", "name": "dev", "apiGroup": RBAC}
+    await write(store, "rolebindings", "b", "a", roleRef=role_ref("reader"), subjects=[subject])
+    decision = authorizer.authorize(asked)
+    assert decision.allowed
+    assert decision.reason == 'RBAC: allowed by RoleBinding "b/a" of ClusterRole "reader" to Group "dev"'
+    assert not authorizer.authorize(Attributes(ALICE, "get", resource="pods", namespace="b")).allowed
+    await write(store, "clusterrolebindings", "c", roleRef=role_ref("reader"), subjects=[subject])
+    assert authorizer.authorize(Attributes(ALICE, "get", resource="pods", namespace="b")).allowed
+
+
+async def test_service_account_is_bound_by_namespace_and_name(store: Store) -> None:
+    """Its user name is made of both."""
+    authorizer = Authorizer(store)
+    await write(store, "roles", "r", "a", rules=[rule("get", "pods")])
+    subject = {"kind": "ServiceAccount", "name": "bot", "namespace": "b"}
+    await write(store, "rolebindings", "b", "a", roleRef=role_ref("r", "Role"), subjects=[subject])
+    bot = UserInfo("system:serviceaccount:b:bot")
+    assert authorizer.authorize(Attributes(bot, "get", resource="pods", namespace="a")).allowed
+    other = UserInfo("system:serviceaccount:a:bot")
+    assert not authorizer.authorize(Attributes(other, "get", resource="pods", namespace="a")).allowed
+
+
+async def test_aggregated_role_is_the_union_of_what_it_selects(store: Store) -> None:
+    """Roles added later count too, nested aggregation included."""
+    authorizer = Authorizer(store)
+
+    def selecting(label: str) -> dict[str, Any]:
+        return {"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]}
+
+    await write(store, "clusterroles", "edit", aggregationRule=selecting("to-edit"))
+    await write(
+        store, "clusterroles", "view", aggregationRule=selecting("to-view"), metadata={"labels": {"to-edit": "true"}}
+    )
+    subject = {"kind": "User", "name": "alice", "apiGroup": RBAC}
+    await write(store, "clusterrolebindings", "b", roleRef=role_ref("edit"), subjects=[subject])
+    asked = Attributes(ALICE, "get", resource="pods")
+    assert not authorizer.authorize(asked).allowed
+    await write(store, "clusterroles", "x", rules=[rule("get", "pods")], metadata={"labels": {"to-view": "true"}})
+    assert authorizer.authorize(asked).allowed
+
+
+async def test_full_groups_need_no_role(store: Store) -> None:
+    """A broken or missing role never locks the owner out."""
+    authorizer = Authorizer(store)
+    for group in ("system:masters", "system:cluster-admins"):
+        assert authorizer.authorize(Attributes(UserInfo("x", (group,)), "delete", resource="nodes")).allowed
+
+
+async def as_user(api: Api, user: str, path: str, *groups: str) -> tuple[int, Any]:
+    """What a user with a client certificate gets."""
+    connector = aiohttp.TCPConnector(ssl=client_tls(api.server, user.replace(":", "-"), user, groups))
+    async with aiohttp.ClientSession(connector=connector) as session, session.get(api.server.url + path) as answer:
+        return answer.status, orjson.loads(await answer.read())
+
+
+async def test_default_roles_serve_the_components(api: Api) -> None:
+    """Scheduler and nodes may do their work, and no more."""
+    assert (await as_user(api, "system:kube-scheduler", PODS))[0] == 200
+    assert (await as_user(api, "system:kube-scheduler", "/api/v1/secrets"))[0] == 403
+    assert (await as_user(api, "system:node:n1", "/api/v1/pods", "system:nodes"))[0] == 200
+    assert (await as_user(api, "system:node:n1", "/apis/apps/v1/deployments", "system:nodes"))[0] == 403
+    assert (await as_user(api, "nobody", "/apis"))[0] == 200
+
+
+async def test_impersonation_needs_the_right_and_takes_the_place(api: Api) -> None:
+    """The administrator may act as anyone; others may not; the answer is the other one's."""
+    headers = {"Impersonate-User": "alice", "Impersonate-Group": "dev"}
+    reply = await api.call("GET", PODS, headers=headers)
+    assert reply.code == 403
+    assert 'User "alice" cannot list resource "pods"' in reply.message
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    seen = (await api.call("POST", path, review, headers=headers)).body["status"]["userInfo"]
+    assert seen == {"username": "alice", "groups": ["dev", "system:authenticated"]}
+    connector = aiohttp.TCPConnector(ssl=client_tls(api.server, "bob", "bob"))
+    async with (
+        aiohttp.ClientSession(connector=connector) as bob,
+        bob.get(api.server.url + PODS, headers={"Impersonate-User": "alice"}) as answer,
+    ):
+        assert answer.status == 403
+        text = 'User "bob" cannot impersonate resource "users" in API group "" at the cluster scope'
+        assert (await answer.json())["message"] == f'users "alice" is forbidden: {text}'
+    nameless = await api.call("GET", PODS, headers={"Impersonate-Group": "dev"})
+    assert nameless.code == 500
+
+
+async def test_access_reviews_answer_for_oneself_and_others(api: Api) -> None:
+    """What `kubectl auth can-i` asks."""
+    kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+    path = "/apis/authorization.k8s.io/v1"
+    spec = {"resourceAttributes": {"verb": "create", "resource": "pods", "namespace": "default"}}
+    mine = await api.make(f"{path}/selfsubjectaccessreviews", {**kind, "spec": spec})
+    assert mine["status"]["allowed"] is True
+    other = {**kind, "kind": "SubjectAccessReview", "spec": {**spec, "user": "alice"}}
+    assert (await api.make(f"{path}/subjectaccessreviews", other))["status"]["allowed"] is False
+    local = {**other, "kind": "LocalSubjectAccessReview", "metadata": {"namespace": "default"}}
+    made = await api.make(f"{path}/namespaces/default/localsubjectaccessreviews", local)
+    assert made["status"]["allowed"] is False
+    nothing = await api.call("POST", f"{path}/selfsubjectaccessreviews", {**kind, "spec": {}})
+    assert nothing.code == 422
+    rules = {**kind, "kind": "SelfSubjectRulesReview", "spec": {"namespace": "default"}}
+    state = (await api.make(f"{path}/selfsubjectrulesreviews", rules))["status"]
+    assert state["resourceRules"][0]["resources"] == ["*"]
+
+
+async def test_static_token_is_the_administrator(api: Api) -> None:
+    """The file in the data directory holds it."""
+    token = (api.server.config.pki_dir / "admin.token").read_text().strip()
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as session,
+        session.get(api.server.url + "/api/v1/secrets", headers={"Authorization": f"Bearer {token}"}) as answer,
+    ):
+        assert answer.status == 200
+
+
+async def test_credentials_on_disk_are_for_the_owner_alone(api: Api) -> None:
+    """Keys, tokens, kubeconfig and database are mode 0600."""
+    api.server.credential("admin", "kubernetes-admin", ("system:masters",))
+    config = api.server.config
+    files = [path for path in (*config.pki_dir.iterdir(), config.store_dir / "state.db", config.audit_log)]
+    assert len(files) > 6
+    for path in files:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_certificates_are_kept_until_names_change(tmp_path: Path) -> None:
+    """A restart reuses them; a new serving name makes a new serving certificate under the same authority."""
+    first = Authority(tmp_path)
+    first.server_context(["127.0.0.1"])
+    serving = (tmp_path / "apiserver.crt").read_bytes()
+    again = Authority(tmp_path)
+    assert again.ca_pem == first.ca_pem
+    again.server_context(["127.0.0.1"])
+    assert (tmp_path / "apiserver.crt").read_bytes() == serving
+    again.server_context(["127.0.0.1", "cluster.local"])
+    assert (tmp_path / "apiserver.crt").read_bytes() != serving
+
+
+async def test_audit_log_has_writes_and_refusals(api: Api) -> None:
+    """One line each, with user, verb, path and code; reads leave none."""
+    log = api.server.config.audit_log
+    await api.call("GET", PODS)
+    await api.call("POST", PODS, {})
+    await as_user(api, "mallory", PODS)
+    lines = [orjson.loads(line) for line in log.read_bytes().splitlines()]
+    assert [(line["user"], line["verb"], line["code"]) for line in lines] == [
+        ("kubernetes-admin", "create", 422),
+        ("mallory", "list", 403),
+    ]
+
+
+async def test_metrics_count_requests_and_objects(api: Api) -> None:
+    """In the text format, and nothing grows with paths that do not exist."""
+    await api.call("GET", PODS)
+    for n in range(5):
+        await api.call("GET", f"/apis/x{n}/v1/things")
+    text = (await api.call("GET", "/metrics")).body
+    line = 'apiserver_request_total{verb="list",group="",resource="pods",subresource="",code="200"} 1'
+    assert line in text.splitlines()
+    assert "things" not in text
+    assert 'apiserver_storage_objects{resource="namespaces"} 4' in text
