@@ -29,7 +29,9 @@ _KINDS = {
 
 
 def is_name(word: str) -> bool:
-    """Could this word of `explain` be a kernel parameter rather than a field of the API or a file?"""
+    """Could this word of `explain` be a kernel parameter rather than a pod or a file?"""
+    if word.endswith((".json", ".yaml", ".yml")):
+        return False
     top = word.removeprefix("/proc/sys/").replace("/", ".").split(".", 1)[0]
     return top in {"net", "kernel", "vm", "fs", "user", "dev", "abi", "debug", "crypto", "sunrpc"} and (
         "." in word or "/" in word

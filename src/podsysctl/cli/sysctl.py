@@ -82,7 +82,7 @@ def _write(args: argparse.Namespace, text: str) -> bool:
     values = sysctl_set.parse_assignments([text])
     if args.dry_run:
         for name, value in values.items():
-            _say(args, name.dotted, value)
+            sysctl_output.write(sysctl_output.lines_of(name.dotted, value, names=args.names, values=args.values))
         return True
     try:
         written = sysctl_target.run(args, lambda: procsys.write_all(values))

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the list; exit code 0, or 1 when nothing matched a pattern."""
-    selected = sysctl_target.run(args, lambda: select(args.patterns, args.regex))
+    selected = sysctl_target.run(args, lambda: select(args.patterns, args.regex, empty=args.names))
     if not args.deprecated:
         selected = [item for item in selected if item[0].segments[-1] not in _DEPRECATED]
     if args.output == "json":
@@ -50,21 +50,22 @@ def print_readings(
     """Values to standard output, refusals to standard error, in sysctl(8)'s form."""
     pieces = []
     for name, value in readings:
-        if isinstance(value, str):
-            pieces.append(sysctl_output.lines_of(name.dotted, value, names=names, values=values))
+        if isinstance(value, str) or names:
+            text = value if isinstance(value, str) else ""
+            pieces.append(sysctl_output.lines_of(name.dotted, text, names=names, values=values))
         else:
             sys.stderr.write(f"podsysctl: reading {value.message}\n")
     sysctl_output.write("".join(pieces))
 
 
-def select(patterns: list[str], regex: str) -> list[tuple[SysctlName, procsys.Reading]]:
+def select(patterns: list[str], regex: str, *, empty: bool = False) -> list[tuple[SysctlName, procsys.Reading]]:
     """Read what the patterns and the expression select, in the calling thread's namespaces.
 
     A pattern without wildcards is a name or a group. Raises NameSyntaxError, and KernelError for an absent
     one.
     """
     if not patterns and not regex:
-        return procsys.read_tree()
+        return procsys.read_tree(empty=empty)
     from podsysctl.sysctls import name, pattern
 
     out: dict[SysctlName, procsys.Reading] = {}
@@ -73,7 +74,7 @@ def select(patterns: list[str], regex: str) -> list[tuple[SysctlName, procsys.Re
         if not pattern.is_pattern(text):
             out.update(procsys.read_tree(name.parse_path(text)))
     if wild or not patterns:
-        out.update(item for item in procsys.read_tree() if not wild or any(p.matches(item[0]) for p in wild))
+        out.update(item for item in procsys.read_tree(empty=empty) if not wild or any(p.matches(item[0]) for p in wild))
     if regex:
         expression = pattern.parse_regex(regex)
         out = {key: value for key, value in out.items() if expression.matches(key)}

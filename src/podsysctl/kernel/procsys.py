@@ -152,11 +152,11 @@ def list_entries(prefix: SysctlName | None = None) -> list[Entry]:
     return out
 
 
-def read_tree(prefix: SysctlName | None = None) -> list[tuple[SysctlName, Reading]]:
+def read_tree(prefix: SysctlName | None = None, *, empty: bool = False) -> list[tuple[SysctlName, Reading]]:
     """Every readable parameter, or those below a name, with its value, sorted by path: one pass over the tree.
 
-    Files that nobody may read, or that hold nothing (vm.stat_refresh), are left out as sysctl(8) does; one that this
-    user may not read gives its KernelError. Raises KernelError when the prefix does not exist.
+    Files that nobody may read are left out, and without `empty` those that hold nothing (vm.stat_refresh), as sysctl(8)
+    does; one that this user may not read gives its KernelError. Raises KernelError when the prefix does not exist.
     """
     if prefix is not None and exists(prefix):
         return list(read_here((prefix,)).items())
@@ -164,7 +164,7 @@ def read_tree(prefix: SysctlName | None = None) -> list[tuple[SysctlName, Readin
     try:
         base = os.open(files.ROOT if prefix is None else prefix.proc_path, _DIRECTORY_FLAGS)
         try:
-            _walk_reading(base, prefix.segments if prefix else (), out)
+            _walk_reading(base, prefix.segments if prefix else (), out, empty)
         finally:
             os.close(base)
     except OSError as error:
@@ -333,7 +333,9 @@ def _walk(directory: str, segments: tuple[str, ...], out: list[Entry]) -> None:
             continue  # an interface went away while we walked, or a mount point of another owner is in the tree
 
 
-def _walk_reading(directory: int, segments: tuple[str, ...], out: list[tuple[SysctlName, Reading]]) -> None:
+def _walk_reading(
+    directory: int, segments: tuple[str, ...], out: list[tuple[SysctlName, Reading]], empty: bool
+) -> None:
     """Read everything below an open directory, which is left open; names are relative to it, which is quicker."""
     with os.scandir(directory) as scan:
         entries = sorted([(entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan])
@@ -343,12 +345,12 @@ def _walk_reading(directory: int, segments: tuple[str, ...], out: list[tuple[Sys
             if is_directory:
                 fd = os.open(entry, _DIRECTORY_FLAGS, dir_fd=directory)
                 try:
-                    _walk_reading(fd, parts, out)
+                    _walk_reading(fd, parts, out, empty)
                 finally:
                     os.close(fd)
             elif _PLAIN.fullmatch(entry) or _is_nameable(parts):
                 data = _read_at(directory, entry)
-                if data:
+                if data or empty:
                     out.append((SysctlName(parts), _text(data)))
         except OSError as error:
             # Gone meanwhile, write-only, or of another owner: listed as an error where the mode says it is readable.
