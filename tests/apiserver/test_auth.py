@@ -196,7 +196,7 @@ async def test_credentials_on_disk_are_for_the_owner_alone(api: Api) -> None:
     """Keys, tokens, kubeconfig and database are mode 0600."""
     api.server.credential("admin", "kubernetes-admin", ("system:masters",))
     config = api.server.config
-    files = [path for path in (*config.pki_dir.iterdir(), config.store_dir / "state.db", config.audit_log)]
+    files = [*config.pki_dir.iterdir(), config.store_dir / "state.db", config.audit_log]
     assert len(files) > 6
     for path in files:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path

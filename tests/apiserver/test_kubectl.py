@@ -167,12 +167,16 @@ async def test_label_annotate_patch_and_replace(kubectl: Api) -> None:
     old = json.loads(current)
     old["metadata"]["resourceVersion"] = "1"
     stale = await kubectl.kubectl("replace", "-f", "-", text=json.dumps(old), check=False)
-    assert "Operation cannot be fulfilled on pods \"p\": the object has been modified" in stale.err
+    assert 'Operation cannot be fulfilled on pods "p": the object has been modified' in stale.err
 
 
 async def test_node_commands(kubectl: Api) -> None:
     """cordon, taint, and drain with a budget that yields in the end."""
-    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1", "labels": {"node-role.kubernetes.io/worker": ""}}}
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "n1", "labels": {"node-role.kubernetes.io/worker": ""}},
+    }
     await kubectl.make("/api/v1/nodes", node)
     assert (await kubectl.kubectl("cordon", "n1")).out == "node/n1 cordoned\n"
     assert (await kubectl.kubectl("cordon", "n1")).out == "node/n1 already cordoned\n"
@@ -223,9 +227,9 @@ async def test_watch_and_wait(kubectl: Api) -> None:
     watching = asyncio.create_task(kubectl.kubectl("get", "pods", "-w", "--request-timeout=3s", check=False))
     waiting = asyncio.create_task(kubectl.kubectl("wait", "--for=condition=Ready", "pod/p", "--timeout=10s"))
     await asyncio.sleep(1)
-    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}],
-                        "containerStatuses": [{"name": "c", "ready": True, "restartCount": 0, "image": "", "imageID": "",
-                                               "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]}}  # fmt: skip
+    running = {"startedAt": "2026-01-01T00:00:00Z"}
+    container = {"name": "c", "ready": True, "restartCount": 0, "image": "", "imageID": "", "state": {"running": running}}
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [container]}}
     assert (await kubectl.call("PATCH", f"{PODS}/p/status", ready, media=MERGE)).code == 200
     assert (await waiting).out == "pod/p condition met\n"
     rows = [line.split()[:3] for line in (await watching).out.splitlines()]
@@ -254,7 +258,9 @@ async def test_describe_and_events(kubectl: Api) -> None:
     await kubectl.make("/api/v1/namespaces/default/events", event)
     text = (await kubectl.kubectl("describe", "pod", "p")).out
     assert "Status:           Pending" in text
-    assert 'SysctlForbidden  0s    kubelet  forbidden sysctl: "kernel.msgmax" not allowlisted' in text.replace("1s ", "0s ")
+    assert 'SysctlForbidden  0s    kubelet  forbidden sysctl: "kernel.msgmax" not allowlisted' in text.replace(
+        "1s ", "0s "
+    )
     listed = (await kubectl.kubectl("events", "--for", "pod/p")).out.splitlines()
     assert listed[0].split() == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
     assert listed[1].split()[1:4] == ["Warning", "SysctlForbidden", "Pod/p"]
@@ -280,7 +286,9 @@ async def test_custom_kind_from_file_to_deletion(kubectl: Api) -> None:
     await kubectl.kubectl("create", "-f", "-", text=manifest(definition()))
     await kubectl.kubectl("wait", "--for=condition=Established", "crd/widgets.example.com", "--timeout=5s")
     assert (await kubectl.kubectl("apply", "-f", "-", text=manifest(widget()))).out == "widget.example.com/w created\n"
-    assert (await kubectl.kubectl("apply", "-f", "-", text=manifest(widget()))).out == "widget.example.com/w unchanged\n"
+    assert (
+        await kubectl.kubectl("apply", "-f", "-", text=manifest(widget()))
+    ).out == "widget.example.com/w unchanged\n"
     lines = (await kubectl.kubectl("get", "wd")).out.splitlines()
     assert [line.split() for line in lines] == [["NAME", "SIZE", "READY", "AGE"], ["w", "3", lines[1].split()[-1]]]
     assert "size\t<integer> -required-" in (await kubectl.kubectl("explain", "widget.spec")).out
@@ -312,4 +320,6 @@ async def test_rollout_and_scale_of_a_deployment(kubectl: Api) -> None:
     assert lines[0].split() == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"]
     assert lines[1].split()[1:4] == ["0/3", "0", "0"]
     assert lines[1].split()[5:] == ["centos", "centos", "app=d"]
-    assert (await kubectl.kubectl("set", "image", "deploy/d", "centos=other")).out == "deployment.apps/d image updated\n"
+    assert (
+        await kubectl.kubectl("set", "image", "deploy/d", "centos=other")
+    ).out == "deployment.apps/d image updated\n"

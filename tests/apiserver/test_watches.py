@@ -127,9 +127,7 @@ async def test_watch_of_tables_sends_columns_once(api: Api) -> None:
     """What `kubectl get -w` reads."""
     await api.make(PODS, pod("a"))
     await api.make(PODS, pod("b"))
-    async with api.session.get(
-        api.server.url + PODS, params={"watch": "1"}, headers={"Accept": TABLE}
-    ) as answer:
+    async with api.session.get(api.server.url + PODS, params={"watch": "1"}, headers={"Accept": TABLE}) as answer:
         first = await asyncio.wait_for(answer.content.readline(), 5)
         second = await asyncio.wait_for(answer.content.readline(), 5)
     assert b'"columnDefinitions":[{"name":"Name"' in first
