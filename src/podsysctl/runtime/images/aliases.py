@@ -102,6 +102,38 @@ def load(path: Path) -> Aliases:
         raise UsageError(f"aliases {path}: {error.message}", hint=error.hint) from error
 
 
+class LiveAliases(Mapping[str, str]):
+    """The aliases of a file as they are at each look-up, so that a change needs no restart.
+
+    A file that cannot be read any more raises UsageError at the look-up.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._state: tuple[int, int] | None = None
+        self._read = load(path)
+
+    def __getitem__(self, image: str) -> str:
+        return self._now()[image]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def _now(self) -> Aliases:
+        try:
+            there = os.stat(self._path)
+        except FileNotFoundError:
+            state = None
+        else:
+            state = (there.st_ino, there.st_mtime_ns)
+        if state != self._state:
+            self._read, self._state = load(self._path), state
+        return self._read
+
+
 def save(path: Path, aliases: Aliases) -> None:
     """Write the file, whole or not at all."""
     lines = [f"{json.dumps(short)} = {json.dumps(target)}\n" for short, target in sorted(aliases._entries.items())]

@@ -7,8 +7,11 @@ namespace that CRI uses, and CRI hears of them a moment later; each method retur
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import shutil
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +78,10 @@ class LocalImages:
             names = [str(parse_reference(name))]
         if not names:
             raise UsageError(f"{path} names no image", hint=f"podsysctl image import {path} --name NAME")
-        await self._import(path, tuple(names), index_name=name and names[0])
+        self._archive.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".import-", dir=self._archive.parent) as directory:
+            plain = await asyncio.to_thread(_decompressed, path, Path(directory, "archive.tar"))
+            await self._import(plain, tuple(names), index_name=name and names[0])
         return names
 
     async def tag(self, source: str, target: str) -> str:
@@ -118,6 +124,16 @@ class LocalImages:
             "ctr", "--address", self._socket, "--namespace", _NAMESPACE, "images", *arguments,
             timeout_s=limits.CRI_PULL_TIMEOUT_S,
         )  # fmt: skip
+
+
+def _decompressed(path: Path, target: Path) -> Path:
+    """The archive as a plain tar: `ctr` of containerd 1.6 reads no other."""
+    with path.open("rb") as source:
+        if source.read(2) != b"\x1f\x8b":
+            return path
+    with gzip.open(path) as packed, target.open("wb") as plain:
+        shutil.copyfileobj(packed, plain)
+    return target
 
 
 def archive_names(path: Path) -> list[str]:
