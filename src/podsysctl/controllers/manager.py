@@ -9,14 +9,26 @@ from podsysctl.base import clock
 from podsysctl.client.informer import InformerSet
 from podsysctl.client.rest import Client
 from podsysctl.controllers.deployment.controller import DeploymentController
+from podsysctl.controllers.disruption import DisruptionController
+from podsysctl.controllers.garbage.controller import GarbageCollector
+from podsysctl.controllers.namespaces import NamespaceController
+from podsysctl.controllers.node_lifecycle import NodeLifecycleController
+from podsysctl.controllers.pod_gc import PodGarbageCollector
 from podsysctl.controllers.replicaset import ReplicaSetController
 from podsysctl.controllers.scope import Controller, Scope
+from podsysctl.controllers.taint_eviction import TaintEvictionController
 
 CONTROLLERS: tuple[Callable[[Scope], Controller], ...] = (
+    NamespaceController,
+    NodeLifecycleController,
+    TaintEvictionController,
+    PodGarbageCollector,
     ReplicaSetController,
     DeploymentController,
+    DisruptionController,
+    GarbageCollector,
 )
-"""All controllers; each works alone as well."""
+"""All controllers; each works alone as well. The garbage collector is last, since it uses others' informers."""
 
 
 class Manager:

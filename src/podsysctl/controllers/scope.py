@@ -10,7 +10,7 @@ from podsysctl.base import clock
 from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, StatusError
 from podsysctl.client.events import EventRecorder
 from podsysctl.client.informer import Informer, InformerSet
-from podsysctl.client.rest import Client
+from podsysctl.client.rest import Client, Resource
 from podsysctl.client.workqueue import WorkQueue
 from podsysctl.objects.kinds import Kind, builtin_by_resource
 
@@ -51,10 +51,16 @@ class Scope:
         self.informers = informers
         self.clock = time or clock.SystemClock()
         self.recorders: dict[str, EventRecorder] = {}
+        self._shared: dict[tuple[str, str], Informer] = {}
 
     def informer(self, kind: Kind) -> Informer:
         """The informer of all objects of a kind, shared."""
-        return self.informers.informer(kind)
+        informer = self._shared[kind.group, kind.plural] = self.informers.informer(kind)
+        return informer
+
+    def shared(self, kind: Resource) -> Informer | None:
+        """The shared informer of a kind, if anything in the process has asked for it."""
+        return self._shared.get((kind.group, kind.plural))
 
     def recorder(self, component: str) -> EventRecorder:
         """The event recorder of a component."""
