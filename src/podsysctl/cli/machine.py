@@ -157,7 +157,7 @@ async def _start_node(
         taints=plan.taints,
         kubelet=kubelet,
         kubelet_port=0,
-        image_aliases=aliases.load(config.files.aliases),
+        image_aliases=aliases.LiveAliases(config.files.aliases),
     )
     address = machine_facts.default_address()
     serving = api.authority.serving_credential((address, plan.name, "localhost"), f"system:node:{plan.name}")
