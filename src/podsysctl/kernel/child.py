@@ -80,7 +80,7 @@ def _answer(request: Mapping[str, Any]) -> Any:
     if operation == "read":
         return _read(request["user"], [parse_name(text) for text in request["names"]])
     if operation == "survey":
-        return _survey()
+        return _survey(own_user=request["own_user"])
     from podsysctl.kernel import dry_run
 
     _new_user_namespace()
@@ -100,9 +100,10 @@ def _read(user_path: str, names: Sequence[SysctlName]) -> dict[str, Any]:
     }
 
 
-def _survey() -> dict[str, list[tuple[str, int, int]]]:
-    """What fresh namespaces owned by a new user namespace show, without and with a new pid namespace."""
-    _new_user_namespace()
+def _survey(*, own_user: bool) -> dict[str, list[tuple[str, int, int]]]:
+    """What fresh namespaces show, without and with a new pid namespace; owned by a new user namespace or not."""
+    if own_user:
+        _new_user_namespace()
     namespaces.unshare(CLONE_FLAGS["net"] | CLONE_FLAGS["ipc"] | CLONE_FLAGS["uts"])
     first = _entries()
     namespaces.unshare(CLONE_FLAGS["pid"])

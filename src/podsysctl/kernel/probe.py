@@ -52,7 +52,7 @@ def measure(*, write: bool = False) -> KernelFacts:
     fresh: _Survey = {}
     if privileged:
         fresh = _by_name(namespaces.run_in_fresh(THREAD_KINDS, procsys.list_entries))
-    in_child = child.ask({"op": "survey"})
+    in_child, own_user = _survey_in_child(privileged)
     in_user = _by_name(_entries(in_child["user"]))
     in_pid = _by_name(_entries(in_child["pid"]))
     home = _by_name(procsys.list_entries())
@@ -65,10 +65,29 @@ def measure(*, write: bool = False) -> KernelFacts:
         for name in sorted({*home, *pod})
     )  # fmt: skip
     facts = {name: _known_to_leak(fact) for name, fact in facts.items()}
-    if not privileged:
+    if not own_user:
+        facts = {name: _by_definition(fact) for name, fact in facts.items()}
+    if not privileged or not own_user:
         facts = {name: replace(fact, hidden_from_user_namespace=None) for name, fact in facts.items()}
     result = KernelFacts(os.uname().release, facts, privileged)
     return leak.test(result) if write else result
+
+
+def _survey_in_child(privileged: bool) -> tuple[dict[str, list[tuple[str, int, int]]], bool]:
+    """The survey in a new user namespace; where root may make none (in a chroot, for one), without it."""
+    try:
+        return child.ask({"op": "survey", "own_user": True}), True
+    except KernelError:
+        if not privileged:
+            raise
+        return child.ask({"op": "survey", "own_user": False}), False
+
+
+def _by_definition(fact: Fact) -> Fact:
+    """`user.*` counts per user namespace on every kernel that has it (4.9); here it could not be measured."""
+    if fact.name.startswith("user."):
+        return replace(fact, namespace=Namespace.USER)
+    return fact
 
 
 def disagreements(facts: KernelFacts) -> list[Disagreement]:
