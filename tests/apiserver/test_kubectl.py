@@ -228,7 +228,8 @@ async def test_watch_and_wait(kubectl: Api) -> None:
     waiting = asyncio.create_task(kubectl.kubectl("wait", "--for=condition=Ready", "pod/p", "--timeout=10s"))
     await asyncio.sleep(1)
     running = {"startedAt": "2026-01-01T00:00:00Z"}
-    container = {"name": "c", "ready": True, "restartCount": 0, "image": "", "imageID": "", "state": {"running": running}}
+    container = {"name": "c", "ready": True, "restartCount": 0, "image": "", "imageID": ""}
+    container["state"] = {"running": running}
     ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [container]}}
     assert (await kubectl.call("PATCH", f"{PODS}/p/status", ready, media=MERGE)).code == 200
     assert (await waiting).out == "pod/p condition met\n"
