@@ -122,18 +122,26 @@ def run(args: argparse.Namespace) -> int:
     before = host_values()
     began_s = time.monotonic()
     stage.section("A cluster of one machine")
-    subprocess.run([*PROGRAM, "down", "--data-dir", str(data_dir)], capture_output=True, check=False)
+    _remove(data_dir)
     try:
         stage.run("podsysctl", "up", "--data-dir", str(data_dir), "--port", str(_free_port()), *demo_chapter.UP)
-        demo_chapter.walk(stage, CHAPTER)
+        demo_chapter.walk(stage, _nearest(CHAPTER))
         stage.section("The host")
         stage.say("A pod's sysctl is the pod's alone: the host's own values are what they were.")
         compare(stage, before, host_values())
     finally:
-        stage.run("podsysctl", "down", "--data-dir", str(data_dir), show=False)
+        _remove(data_dir)
     compare(stage, before, host_values(), say=False)
     print(f"\n{stage.checked} checks held, in {time.monotonic() - began_s:.1f} s", flush=True)
     return 0
+
+
+def _remove(data_dir: Path) -> None:
+    """Take the demo's cluster away, with its objects, so that every run begins alike. Raises DemoError."""
+    command = [*PROGRAM, "down", "--wipe", "--data-dir", str(data_dir)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DemoError(f"the demo's cluster could not be removed: {done.stderr.strip()}")
 
 
 def host_values() -> dict[str, str]:
@@ -149,6 +157,12 @@ def compare(stage: Stage, before: dict[str, str], after: dict[str, str], *, say:
             raise DemoError(f"{name} of the host was {value!r} and is {after.get(name)!r}")
         if say:
             stage.check(True, f"{name.replace('/', '.')} of the host is still {' '.join(value.split())}")
+
+
+def _nearest(path: Path) -> Path:
+    """The path as a person in this directory would type it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _free_port() -> int:
