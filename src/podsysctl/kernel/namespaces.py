@@ -58,6 +58,10 @@ class Namespaces:
         """The caller's own: nothing to enter."""
         return cls()
 
+    def only(self, *kinds: str) -> Namespaces:
+        """The same without the other kinds."""
+        return Namespaces(tuple((kind, path) for kind, path in self.paths if kind in kinds))
+
     def path(self, kind: str) -> str | None:
         """The file of one kind, or None when that kind is not to be entered."""
         return dict(self.paths).get(kind)
