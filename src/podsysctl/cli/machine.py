@@ -26,6 +26,7 @@ from podsysctl.client.rest import Client
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
 from podsysctl.controllers.manager import Manager
 from podsysctl.node import machine as machine_facts
+from podsysctl.node import published
 from podsysctl.node.config import AgentConfig, KubeletConfiguration
 from podsysctl.node.server import Tls
 from podsysctl.node.supervisor import NodeSupervisor
@@ -33,6 +34,7 @@ from podsysctl.runtime.containerd import PrivateContainerd
 from podsysctl.runtime.images import aliases, local
 from podsysctl.runtime.service import RuntimeService
 from podsysctl.scheduler.scheduler import Scheduler
+from podsysctl.sysctls.kernel_facts import KernelFacts
 
 log = logging.getLogger("podsysctl")
 
@@ -133,18 +135,20 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
         _tell(config, api, endpoint)
         runtime = await stack.enter_async_context(RuntimeService(endpoint))
         await local.LocalImages(runtime, config.files.data_dir / "images").ensure_toolbox()
+        kernel = group.create_task(published.measure_kernel(), name="kernel-survey")
         for plan in config.nodes:
-            await _start_node(config, api, runtime, plan, stack, group)
+            supervisor = await _node(config, api, runtime, plan, kernel, stack)
+            group.create_task(supervisor.run(), name=f"node-{plan.name}")
 
 
-async def _start_node(
+async def _node(
     config: MachineConfig,
     api: ApiServer,
     runtime: RuntimeService,
     plan: NodePlan,
+    kernel: asyncio.Task[KernelFacts | None],
     stack: AsyncExitStack,
-    group: asyncio.TaskGroup,
-) -> None:
+) -> NodeSupervisor:
     """One node: its HTTPS endpoint, its agent and its configuration daemon."""
     client = await stack.enter_async_context(
         _client(api, f"node-{plan.name}", f"system:node:{plan.name}", ("system:nodes",))
@@ -162,8 +166,7 @@ async def _start_node(
     address = machine_facts.default_address()
     serving = api.authority.serving_credential((address, plan.name, "localhost"), f"system:node:{plan.name}")
     tls = Tls(serving.certificate, serving.key, api.authority.ca_pem)
-    supervisor = NodeSupervisor(client, runtime, agent_config, tls, drains=len(config.nodes) > 1)
-    group.create_task(supervisor.run(), name=f"node-{plan.name}")
+    return NodeSupervisor(client, runtime, agent_config, tls, kernel, drains=len(config.nodes) > 1)
 
 
 def _tell(config: MachineConfig, api: ApiServer, endpoint: str) -> None:

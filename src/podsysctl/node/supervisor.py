@@ -14,13 +14,14 @@ from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.client.events import EventRecorder
 from podsysctl.client.rest import Client
-from podsysctl.node import machine
+from podsysctl.node import machine, published
 from podsysctl.node import pod as pods
 from podsysctl.node.agent import Agent
 from podsysctl.node.config import AgentConfig, load_kubelet_configuration
 from podsysctl.node.config_daemon import ConfigDaemon
 from podsysctl.node.server import NodeServer, Tls
 from podsysctl.runtime.service import RuntimeService
+from podsysctl.sysctls.kernel_facts import KernelFacts
 
 
 class AgentStartError(PodsysctlError):
@@ -41,6 +42,7 @@ class NodeSupervisor:
         runtime: RuntimeService,
         config: AgentConfig,
         tls: Tls,
+        kernel: asyncio.Task[KernelFacts | None],
         *,
         drains: bool = True,
         follows_pools: bool = True,
@@ -49,6 +51,7 @@ class NodeSupervisor:
         self._runtime = runtime
         self._config = config
         self._tls = tls
+        self._kernel = kernel
         self._drains = drains
         self._follows_pools = follows_pools
         self._task: asyncio.Task[None] | None = None
@@ -98,6 +101,7 @@ class NodeSupervisor:
                 group.create_task(daemon.run())
             self._agent = self._build()
             self._task = asyncio.create_task(self._agent.run())
+            group.create_task(self._publish(self._agent))
             try:
                 await self._keep_running()
             finally:
@@ -134,7 +138,13 @@ class NodeSupervisor:
             task.result()
         if not agent.ready.is_set():
             raise AgentStartError(f"the agent of node {self.name} is not ready after {limits.REQUEST_TIMEOUT_S} s")
+        await published.publish(self._client, agent.config, self._kernel)
         self._settled.set()
+
+    async def _publish(self, agent: Agent) -> None:
+        """Tell in the Node object what this agent allows, once the object is there."""
+        await agent.ready.wait()
+        await published.publish(self._client, agent.config, self._kernel)
 
     @staticmethod
     async def _start_after(old: asyncio.Task[None] | None, agent: Agent) -> None:

@@ -1,0 +1,45 @@
+"""What a node tells about its gates and its kernel in its Node object, for those who judge pods from afar."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import replace
+
+from podsysctl.base.errors import KernelError
+from podsysctl.client.rest import Client
+from podsysctl.kernel import probe
+from podsysctl.node.config import AgentConfig
+from podsysctl.node.registration import NODES
+from podsysctl.policy.node_facts import NodeFacts
+from podsysctl.sysctls.kernel_facts import KernelFacts
+
+log = logging.getLogger(__name__)
+
+
+async def measure_kernel() -> KernelFacts | None:
+    """Survey this machine's kernel once, off the event loop; None, and a warning, where it cannot be done."""
+    try:
+        return await asyncio.to_thread(probe.measure)
+    except KernelError as error:
+        log.warning("the kernel was not surveyed, so nodes publish no facts of it: %s", error.message)
+        return None
+
+
+async def publish(client: Client, config: AgentConfig, kernel: asyncio.Task[KernelFacts | None]) -> None:
+    """Write the allowlist at once, and the kernel's facts when they are known. Raises StatusError."""
+    gates = NodeFacts(
+        name=config.node_name,
+        release=os.uname().release,
+        allowed=config.kubelet.allowed_unsafe_sysctls,
+        defaults=config.kubelet.default_pod_sysctls,
+    )
+    await _annotate(client, gates)
+    facts = await asyncio.shield(kernel)
+    if facts is not None:
+        await _annotate(client, replace(gates, kernel=facts))
+
+
+async def _annotate(client: Client, facts: NodeFacts) -> None:
+    await client.patch(NODES, facts.name, {"metadata": {"annotations": facts.to_annotations()}})
