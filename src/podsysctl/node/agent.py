@@ -22,6 +22,7 @@ from podsysctl.node.backoff import Backoff
 from podsysctl.node.cleanup import Cleanup, remove_everything
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.events import PodEvents
+from podsysctl.node.extension import SandboxExtension
 from podsysctl.node.gates.verdict import NodeView
 from podsysctl.node.hostname import read_node_dns
 from podsysctl.node.images import Images
@@ -64,9 +65,16 @@ class Agent:
     """One node. `run` works until cancelled; `ready` is set once the node reported Ready."""
 
     def __init__(
-        self, client: Client, runtime: RuntimeService, config: AgentConfig, *, clock: Clock | None = None
+        self,
+        client: Client,
+        runtime: RuntimeService,
+        config: AgentConfig,
+        *,
+        clock: Clock | None = None,
+        extensions: tuple[SandboxExtension, ...] = (),
     ) -> None:
         """Raises UsageError when the configuration is one that a kubelet would not start with."""
+        self._extensions = extensions
         self._client = client
         self._runtime = runtime
         self.config = config
@@ -134,6 +142,7 @@ class Agent:
         references = References(client, tasks, self._referenced_changed)
         reader = RuntimeReader(runtime, config.node_name)
         volumes = Volumes(self.paths, references, Tokens(client, clock), clock, self._node_facts)
+        stopper = Stopper(runtime, events, clock, self._extensions)
         kubelet = config.kubelet
         pulls = 1 if kubelet.serialize_image_pulls else kubelet.max_parallel_image_pulls or 16
         shared = Shared(
@@ -144,7 +153,7 @@ class Agent:
             references=references,
             images=Images(runtime, references, clock, config.image_aliases, pulls),
             events=events,
-            stopper=Stopper(runtime, events, clock),
+            stopper=stopper,
             clock=clock,
             crash_backoff=Backoff(clock, maximum_s=kubelet.crash_loop_maximum_s),
             sandbox_slots=asyncio.Semaphore(config.max_sandbox_starts),
@@ -153,6 +162,7 @@ class Agent:
             default_sysctls=self._default_sysctls,
             memory_bytes=self._machine.memory_bytes,
             runtime_name=runtime_name,
+            extensions=self._extensions,
         )
         return Services(
             shared=shared,
@@ -160,7 +170,7 @@ class Agent:
             probes=Probes(runtime, events, tasks, clock, self._probe_changed),
             statuses=StatusWriter(client, tasks, self._gone),
             pleg=pleg,
-            cleanup=Cleanup(client, runtime, reader, volumes, self.paths, config),
+            cleanup=Cleanup(client, runtime, reader, stopper, volumes, self.paths, config),
         )
 
     def _node_facts(self) -> downward.NodeFacts:
@@ -213,7 +223,9 @@ class Agent:
             await asyncio.sleep(HOUSEKEEPING_S)
 
 
-async def drain(client: Client, runtime: RuntimeService, config: AgentConfig) -> None:
+async def drain(
+    client: Client, runtime: RuntimeService, config: AgentConfig, extensions: tuple[SandboxExtension, ...] = ()
+) -> None:
     """Stop and remove every pod of a node from this machine, when the node itself is to go away.
 
     The agent must not be running. Raises PodsysctlError when something could not be removed.
@@ -224,4 +236,5 @@ async def drain(client: Client, runtime: RuntimeService, config: AgentConfig) ->
     references = References(client, tasks, lambda _: None)
     facts = downward.NodeFacts(config.node_ips, {})
     volumes = Volumes(paths, references, Tokens(client, clock), clock, lambda: facts)
-    await remove_everything(client, runtime, volumes, paths, config)
+    stopper = Stopper(runtime, PodEvents(EventRecorder(client, COMPONENT)), clock, extensions)
+    await remove_everything(client, runtime, stopper, volumes, paths, config)

@@ -10,7 +10,7 @@ import logging
 import shutil
 from collections.abc import Collection
 
-from podsysctl.base.errors import KernelError, PodsysctlError, RuntimeServiceError, StatusError
+from podsysctl.base.errors import PodsysctlError, StatusError
 from podsysctl.client.rest import Client
 from podsysctl.node import cgroups, labels
 from podsysctl.node import pod as pods
@@ -19,6 +19,7 @@ from podsysctl.node.paths import NodePaths, uid_of_log_directory
 from podsysctl.node.runtime_reader import RuntimeReader
 from podsysctl.node.runtime_state import EXITED, PodRuntime
 from podsysctl.node.status_writer import PODS
+from podsysctl.node.stop import Stopper
 from podsysctl.node.volumes.manager import Volumes
 from podsysctl.runtime import cri_pb2 as cri
 from podsysctl.runtime.service import RuntimeService
@@ -40,10 +41,12 @@ class Cleanup:
         client: Client,
         runtime: RuntimeService,
         reader: RuntimeReader,
+        stopper: Stopper,
         volumes: Volumes,
         paths: NodePaths,
         config: AgentConfig,
     ) -> None:
+        self._stopper = stopper
         self._client = client
         self._runtime = runtime
         self._reader = reader
@@ -81,7 +84,7 @@ class Cleanup:
                 await self._runtime.stop_container(entry.id, ORPHAN_STOP_S)
             await self._remove_container(entry.id)
         for sandbox in sandboxes:
-            await self._runtime.stop_pod_sandbox(sandbox.id)
+            await self._stopper.sandbox(uid, sandbox.id)
             await self._runtime.remove_pod_sandbox(sandbox.id)
         await self._volumes.remove(uid)
         await asyncio.to_thread(self._remove_files, uid)
@@ -108,7 +111,7 @@ class Cleanup:
             log.info("pod %s is gone; removing what it left", uid)
             try:
                 await self.remove_pod(uid)
-            except (RuntimeServiceError, KernelError, OSError) as error:
+            except (PodsysctlError, OSError) as error:
                 log.warning("what pod %s left cannot be removed yet: %s", uid, error)
 
     async def _traces(self) -> set[str]:
@@ -124,11 +127,11 @@ class Cleanup:
 
 
 async def remove_everything(
-    client: Client, runtime: RuntimeService, volumes: Volumes, paths: NodePaths, config: AgentConfig
+    client: Client, runtime: RuntimeService, stopper: Stopper, volumes: Volumes, paths: NodePaths, config: AgentConfig
 ) -> None:
     """Stop and remove every pod of the node from this machine; the API's objects stay. Raises PodsysctlError."""
     reader = RuntimeReader(runtime, config.node_name)
-    cleanup = Cleanup(client, runtime, reader, volumes, paths, config)
+    cleanup = Cleanup(client, runtime, reader, stopper, volumes, paths, config)
     await cleanup.orphans(())
     selector = {labels.NODE: config.node_name}
     left = await runtime.list_pod_sandbox(cri.PodSandboxFilter(label_selector=selector))

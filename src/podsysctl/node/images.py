@@ -27,6 +27,11 @@ from podsysctl.runtime.service import RuntimeService
 
 ALIAS_EVENT = "ImageAliased"
 
+NO_ANSWER = "no registry answered"
+
+SILENT_S = 60.0
+"""Time for which a registry that did not answer is not asked again for an image that has an alias."""
+
 LOCAL_ONLY = "localhost/"
 """Names of images that were built on this machine: no registry has them, so they are not asked for when present."""
 
@@ -53,7 +58,7 @@ class _Request:
 
 
 class Images:
-    """The node's images. Concurrent requests for one image share one pull."""
+    """The node's images."""
 
     def __init__(
         self,
@@ -69,6 +74,7 @@ class Images:
         self._aliases = aliases
         self._backoff = Backoff(clock)
         self._previous_error: dict[str, str] = {}
+        self._silent_until_s: dict[str, float] = {}
         self._slots = asyncio.Semaphore(parallel_pulls)
 
     async def ensure(self, pod: pods.Pod, container: pods.Container, record: Record) -> Image:
@@ -115,6 +121,11 @@ class Images:
             previous = self._previous_error.get(key)
             raise ImageError("ImagePullBackOff", f"{text}: {previous}" if previous else text, waiting_s)
         self._previous_error.pop(key, None)
+        registry = parse_reference(request.image).registry
+        if self._clock.monotonic_s() < self._silent_until_s.get(registry, 0.0):
+            aliased = await self._alias(request, NO_ANSWER)
+            if aliased is not None:
+                return aliased
         request.record("Normal", "Pulling", f'Pulling image "{request.shown}"')
         begun_s = self._clock.monotonic_s()
         try:
@@ -122,8 +133,9 @@ class Images:
                 started_s = self._clock.monotonic_s()
                 await self._pull_with_credentials(request)
         except RuntimeServiceError as error:
-            aliased = await self._alias(request, "no registry answered") if _is_unreachable(error) else None
+            aliased = await self._alias(request, NO_ANSWER) if _is_unreachable(error) else None
             if aliased is not None:
+                self._silent_until_s[registry] = self._clock.monotonic_s() + SILENT_S
                 return aliased
             raise self._failed(request, key, error) from error
         self._backoff.forget_old()

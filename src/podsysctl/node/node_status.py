@@ -81,21 +81,21 @@ def allocatable(machine: Machine, config: AgentConfig) -> dict[str, str]:
     return out
 
 
-def labels(config: AgentConfig, machine: Machine) -> dict[str, str]:
-    """The labels every node has, and those of the configuration."""
+def default_labels(config: AgentConfig, machine: Machine) -> dict[str, str]:
+    """The labels every node has; a node that is registered again gets these back, and keeps its others."""
     return {
         "beta.kubernetes.io/arch": machine.architecture,
         "beta.kubernetes.io/os": "linux",
         "kubernetes.io/arch": machine.architecture,
         "kubernetes.io/hostname": config.shown_hostname,
         "kubernetes.io/os": "linux",
-        **config.labels,
     }
 
 
 def initial(config: AgentConfig, machine: Machine) -> Node:
     """The object as it is first registered, without status."""
-    metadata: dict[str, Any] = {"name": config.node_name, "labels": labels(config, machine)}
+    labels = {**default_labels(config, machine), **config.labels}
+    metadata: dict[str, Any] = {"name": config.node_name, "labels": labels}
     annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true", **config.annotations}
     metadata["annotations"] = annotations
     spec: dict[str, Any] = {}

@@ -87,7 +87,8 @@ class Registration:
                 raise
         found = await self._client.get(NODES, name)
         labels = found["metadata"].get("labels") or {}
-        missing = {k: v for k, v in wanted["metadata"]["labels"].items() if labels.get(k) != v}
+        ours = node_status.default_labels(self._config, self._machine)
+        missing = {k: v for k, v in ours.items() if labels.get(k) != v}
         if not missing:
             return found
         return await self._client.patch(NODES, name, {"metadata": {"labels": missing}})

@@ -13,6 +13,7 @@ from podsysctl.node import events, hooks
 from podsysctl.node import pod as pods
 from podsysctl.node.actions import LIVENESS, STARTUP
 from podsysctl.node.events import PodEvents
+from podsysctl.node.extension import SandboxExtension
 from podsysctl.node.runtime_state import ContainerRecord, PodRuntime
 from podsysctl.runtime.service import RuntimeService
 
@@ -27,7 +28,14 @@ DEFAULT_GRACE_S = 30
 class Stopper:
     """Stops what runs for a pod."""
 
-    def __init__(self, runtime: RuntimeService, events_: PodEvents, clock: Clock) -> None:
+    def __init__(
+        self,
+        runtime: RuntimeService,
+        events_: PodEvents,
+        clock: Clock,
+        extensions: tuple[SandboxExtension, ...] = (),
+    ) -> None:
+        self._extensions = extensions
         self._runtime = runtime
         self._events = events_
         self._clock = clock
@@ -97,11 +105,17 @@ class Stopper:
             if isinstance(result, BaseException):
                 raise result
         for sandbox in runtime.sandboxes:
-            try:
-                await self._runtime.stop_pod_sandbox(sandbox.id)
-            except RuntimeServiceError as error:
-                if error.code != "NotFound":
-                    raise
+            await self.sandbox(runtime.uid, sandbox.id)
+
+    async def sandbox(self, pod_uid: str, sandbox_id: str) -> None:
+        """Stop a sandbox, its extensions first. Raises RuntimeServiceError, and what extensions raise."""
+        for extension in self._extensions:
+            await extension.removing(pod_uid, sandbox_id)
+        try:
+            await self._runtime.stop_pod_sandbox(sandbox_id)
+        except RuntimeServiceError as error:
+            if error.code != "NotFound":
+                raise
 
 
 class Order:

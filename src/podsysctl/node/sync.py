@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from podsysctl.base.clock import Clock
-from podsysctl.base.errors import ConnectionFailedError, RuntimeServiceError, StatusError
+from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, RuntimeServiceError, StatusError
 from podsysctl.node import cgroups, container, downward, events, hooks, sandbox, verify
 from podsysctl.node import pod as pods
 from podsysctl.node.actions import Actions
@@ -18,6 +18,7 @@ from podsysctl.node.config import AgentConfig
 from podsysctl.node.container_status import StartFailure
 from podsysctl.node.environment import Resolver
 from podsysctl.node.events import PodEvents
+from podsysctl.node.extension import SandboxExtension
 from podsysctl.node.hostname import DNS
 from podsysctl.node.images import ImageError, Images
 from podsysctl.node.interrupt import run_unless
@@ -32,10 +33,6 @@ from podsysctl.policy import kubelet as kubelet_policy
 from podsysctl.runtime.service import RuntimeService
 
 log = logging.getLogger(__name__)
-
-SandboxHook = Callable[[pods.Pod, str], Any]
-"""Called with the pod and its new sandbox's id before containers start: room for secondary networks."""
-
 
 @dataclass(slots=True)
 class Outcome:
@@ -75,7 +72,7 @@ class Shared:
     default_sysctls: dict[str, str]
     memory_bytes: int
     runtime_name: str
-    sandbox_hooks: list[SandboxHook] = field(default_factory=list)
+    extensions: tuple[SandboxExtension, ...] = ()
 
 
 class PodSync:
@@ -183,11 +180,24 @@ class PodSync:
             shared.events.pod(pod, events.WARNING, events.FAILED_SANDBOX_STATUS, text)
             outcome.error = error.message
             return None
+        if not await self._extend(pod, sandbox_id, outcome):
+            return None
         network = response.status.network
-        for hook in shared.sandbox_hooks:
-            await hook(pod, sandbox_id)
         ips = (network.ip, *(entry.ip for entry in network.additional_ips))
         return sandbox_id, tuple(ip for ip in ips if ip)
+
+    async def _extend(self, pod: pods.Pod, sandbox_id: str, outcome: Outcome) -> bool:
+        """Let extensions add to the sandbox; one that fails costs the sandbox, and the next try makes a new one."""
+        try:
+            for extension in self._shared.extensions:
+                await extension.added(pod, sandbox_id)
+        except PodsysctlError as error:
+            text = f"Failed to create pod sandbox: {error.message}"
+            self._shared.events.pod(pod, events.WARNING, events.FAILED_CREATE_SANDBOX, text)
+            outcome.error = error.message
+            await self._shared.stopper.sandbox(pods.uid(pod), sandbox_id)
+            return False
+        return True
 
     async def _verify(self, pod: pods.Pod, sandbox_id: str) -> None:
         """Read back declared sysctls once per sandbox, and warn when one is not there."""
