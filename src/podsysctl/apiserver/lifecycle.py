@@ -10,8 +10,9 @@ from podsysctl.apiserver import customresource
 from podsysctl.apiserver.resource import Resource
 from podsysctl.base.clock import Clock
 from podsysctl.base.errors import FieldError
-from podsysctl.objects import defaults, status, validation
+from podsysctl.objects import defaults, names, status, validation
 from podsysctl.objects.patch import managed
+from podsysctl.objects.validation import meta
 
 Object = dict[str, Any]
 
@@ -29,10 +30,23 @@ def apply_defaults(resource: Resource, obj: Object) -> None:
 
 
 def validate(resource: Resource, obj: Object, old: Object | None = None, subresource: str = "") -> list[FieldError]:
-    """Everything that is wrong with an object, in upstream's words."""
+    """Everything that is wrong with an object, in upstream's words and order.
+
+    A new object is judged by its kind's rules, and by those of all objects when these find nothing; a changed
+    one the other way round and by both (apiserver `registry/rest`, BeforeCreate and BeforeUpdate).
+    """
     if resource.definition is not None:
         return customresource.validate(resource, obj, old, subresource)
-    return validation.validate(resource.kind, obj, old, subresource)
+    kind, metadata = resource.kind, obj["metadata"]
+    if old is None:
+        errors = validation.validate(kind, obj)
+        if not errors:
+            meta.validate_metadata(metadata, kind.namespaced, names.name_path_segment, errors, is_core=False)
+        return errors
+    errors = []
+    meta.validate_metadata(metadata, kind.namespaced, names.name_path_segment, errors, is_core=False)
+    meta.validate_metadata_update(metadata, old["metadata"], errors)
+    return errors + validation.validate(kind, obj, old, subresource)
 
 
 def generate_name(base: str) -> str:

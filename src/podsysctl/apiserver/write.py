@@ -106,23 +106,39 @@ async def create_object(write: Write, obj: Object) -> Written:
     _record_managers(write, obj, None)
     request = write.admission(CREATE, obj, None)
     await server.admission.mutate(request)
-    generated = bool(metadata.get("generateName")) and not metadata.get("name")
-    resource.strategy.prepare_create(obj)
-    _settle_definition(write, obj)
-    for attempt in range(_NAME_TRIES):
-        if generated:
-            metadata["name"] = lifecycle.generate_name(metadata["generateName"])
-        if attempt == 0:
-            await _check_new(write, obj, request)
-        write.name = request.name = metadata["name"]
-        if attempt == 0:
-            await server.admission.validate(request)
+    if metadata.get("name") or not metadata.get("generateName"):
+        return await _finish_new(write, obj, request)
+    packed = orjson.dumps(obj)
+    for _ in range(_NAME_TRIES):
+        named: Object = orjson.loads(packed)
+        named["metadata"]["name"] = lifecycle.generate_name(metadata["generateName"])
+        request.object = named
         try:
-            return await _store_new(write, obj)
-        except KeyExistsError as error:
-            if not generated:
-                raise status.already_exists(resource.kind, write.name) from error
-    raise status.generate_name_conflict(resource.kind, write.name)
+            return await _finish_new(write, named, request)
+        except StatusError as error:
+            if error.status_reason != "AlreadyExists":
+                raise
+            write.name = ""
+    raise status.generate_name_conflict(resource.kind, named["metadata"]["name"])
+
+
+async def _finish_new(write: Write, obj: Object, request: AdmissionRequest) -> Written:
+    """From a named object to the store."""
+    resource = write.resource
+    resource.strategy.prepare_create(obj, write.warn)
+    _settle_definition(write, obj)
+    errors = lifecycle.validate(resource, obj)
+    name = str(obj["metadata"].get("name") or "")
+    if errors:
+        raise status.invalid(resource.kind, name, errors)
+    for text in resource.strategy.warnings(obj, None):
+        write.warn(text)
+    write.name = request.name = name
+    await write.server.admission.validate(request)
+    try:
+        return await _store_new(write, obj)
+    except KeyExistsError as error:
+        raise status.already_exists(resource.kind, name) from error
 
 
 def _settle_definition(write: Write, obj: Object) -> None:
@@ -145,15 +161,6 @@ def _record_managers(write: Write, obj: Object, old: Object | None) -> None:
             subresource=write.subresource,
             clock=write.server.clock,
         )
-
-
-async def _check_new(write: Write, obj: Object, request: AdmissionRequest) -> None:
-    resource = write.resource
-    errors = lifecycle.validate(resource, obj)
-    if errors:
-        raise status.invalid(resource.kind, str(obj["metadata"].get("name") or ""), errors)
-    for text in resource.strategy.warnings(obj, None):
-        write.warn(text)
 
 
 async def _store_new(write: Write, obj: Object) -> Written:

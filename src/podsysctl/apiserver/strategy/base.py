@@ -13,7 +13,11 @@ from typing import Any
 Object = dict[str, Any]
 
 
-def _nothing(obj: Object) -> None:
+Warn = Callable[[str], None]
+"""Takes one sentence for the client."""
+
+
+def _nothing(obj: Object, warn: Warn) -> None:
     return None
 
 
@@ -38,7 +42,7 @@ class Strategy:
     has_generation: bool = False
     allow_create_on_update: bool = False
     allow_unconditional_update: bool = True
-    prepare_create: Callable[[Object], None] = _nothing
+    prepare_create: Callable[[Object, Warn], None] = _nothing
     prepare_update: Callable[[Object, Object], None] = _no_change
     prepare_status: Callable[[Object, Object], None] = _no_change
     warnings: Callable[[Object, Object | None], list[str]] = _no_warnings

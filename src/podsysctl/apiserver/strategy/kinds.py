@@ -5,10 +5,13 @@ Sources: Kubernetes 1.36 `pkg/registry/<group>/<kind>/strategy.go`.
 
 from __future__ import annotations
 
-from podsysctl.apiserver.strategy import pods
+from dataclasses import replace
+
+from podsysctl.apiserver.strategy import jobs, pods
 from podsysctl.apiserver.strategy.base import (
     Object,
     Strategy,
+    Warn,
     bump_generation,
     keep_all_but_status,
     keep_metadata,
@@ -17,16 +20,16 @@ from podsysctl.apiserver.strategy.base import (
 from podsysctl.objects.kinds import Kind
 
 
-def _first_generation(obj: Object) -> None:
+def _first_generation(obj: Object, warn: Warn) -> None:
     obj["metadata"]["generation"] = 1
 
 
-def _new_with_generation(obj: Object) -> None:
-    _first_generation(obj)
+def _new_with_generation(obj: Object, warn: Warn) -> None:
+    _first_generation(obj, warn)
     obj.pop("status", None)
 
 
-def _new_without_status(obj: Object) -> None:
+def _new_without_status(obj: Object, warn: Warn) -> None:
     obj.pop("status", None)
 
 
@@ -50,7 +53,7 @@ def _status_keeps_metadata(obj: Object, old: Object) -> None:
     keep_metadata(obj, old)
 
 
-def _new_namespace(obj: Object) -> None:
+def _new_namespace(obj: Object, warn: Warn) -> None:
     """Active, held by the `kubernetes` finalizer until its content is gone, and labelled with its name."""
     obj["status"] = {"phase": "Active"}
     spec = obj["spec"] = dict(obj.get("spec") or {})
@@ -111,7 +114,7 @@ _BY_RESOURCE: dict[str, Strategy] = {
     "apps/replicasets": _WORKLOAD,
     "apps/daemonsets": _WORKLOAD,
     "apps/statefulsets": _WORKLOAD,
-    "batch/jobs": _WORKLOAD,
+    "batch/jobs": replace(_WORKLOAD, prepare_create=jobs.prepare_create),
     "batch/cronjobs": _WORKLOAD,
     "policy/poddisruptionbudgets": Strategy(
         has_status=True,
