@@ -16,8 +16,11 @@ def find_pid(uid: str) -> int:
     """The lowest process id of the pod with this UID. Raises KernelError when this machine runs none."""
     needles = (uid.encode(), uid.replace("-", "_").encode())
     pids = sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
+    host = {_link("/proc/1/ns/mnt"), _link("/proc/self/ns/mnt"), ""}
     for file in ("cgroup", "mountinfo"):
         for pid in pids:
+            if file == "mountinfo" and _link(f"/proc/{pid}/ns/mnt") in host:
+                continue  # the host's own processes see every pod's volumes
             content = _read(f"/proc/{pid}/{file}")
             if any(needle in content for needle in needles):
                 return pid
@@ -34,3 +37,10 @@ def _read(path: str) -> bytes:
             return file.read()
     except OSError:
         return b""  # the process has ended, or is somebody else's
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
