@@ -100,7 +100,7 @@ def run(args: argparse.Namespace, subject: Subject) -> int:
         for item in items:
             try:
                 await _one(connection, args, subject, item, change)
-            except (StatusError, UsageError) as error:
+            except (StatusError, failures.PlainError) as error:
                 errors.append(error)
         failures.raise_all(errors)
         return 0
@@ -117,7 +117,7 @@ async def _one(connection: Connection, args: argparse.Namespace, subject: Subjec
     if not args.overwrite:
         _refuse_overwrite(current, change)
     for key in change.remove:
-        if key not in current:
+        if key not in current and subject.noun == "label":  # kubectl is silent about annotations
             sys.stdout.write(f'{subject.noun} "{key}" not found.\n')
     added = {k: v for k, v in change.set.items() if current.get(k) != v or k not in current}
     removed = [k for k in change.remove if k in current]
@@ -145,7 +145,8 @@ def _refuse_overwrite(current: dict[str, str], change: Change) -> None:
     taken = [k for k, v in change.set.items() if k in current and current[k] != v]
     if taken:
         texts = [f"'{key}' already has a value ({current[key]}), and --overwrite is false" for key in taken]
-        raise UsageError(texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]", hint="--overwrite changes it")
+        text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+        raise failures.PlainError(text, hint="--overwrite changes it")
 
 
 def _show(args: argparse.Namespace, subject: Subject, obj: Object, added: bool, removed: bool) -> None:

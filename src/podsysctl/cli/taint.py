@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         for item in await targets.select(connection, args, names, all_flag=True, errors=errors):
             try:
                 await _one(connection, args, item, setting, removing)
-            except (StatusError, UsageError) as error:
+            except (StatusError, failures.PlainError) as error:
                 errors.append(error)
         failures.raise_all(errors)
         return 0
@@ -114,13 +114,13 @@ async def _one(
         clash = [t.key for t in setting if any(_same(t, old) and old.get("value", "") != t.value for old in live)]
         clash += [t.key for t in setting if any(_same(t, old) and old.get("value", "") == t.value for old in live)]
         if clash:
-            raise UsageError(
+            raise failures.PlainError(
                 f"node {item.name} already has {', '.join(clash)} taint(s) with same effect(s) and --overwrite is false"
             )
     for taint in removing:
         if not any(_same(taint, old) for old in live):
             spec = taint.key + (f":{taint.effect}" if taint.effect else "")
-            raise UsageError(f'taint "{spec}" not found')
+            raise failures.PlainError(f'taint "{spec}" not found')
     replaced = [*setting, *removing]
     kept = [old for old in live if not any(_same(t, old) for t in replaced)]
     taints = [t.to_dict() for t in setting] + kept
