@@ -7,8 +7,13 @@ path and the class of its answer, so that any service on the same socket can be 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar
+
+# We start programs and never fork to go on in Python. Read at import: otherwise every start of a program prints
+# a line about skipped fork handlers.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import grpc
 import grpc.aio
