@@ -76,7 +76,8 @@ async def test_exec_in_a_container_that_ended_says_that_it_is_not_found(kubectl:
 async def test_exec_with_a_terminal_has_one(kubectl: Cluster) -> None:
     """`-t` gives the command a terminal of the client's size."""
     await kubectl.run("p")
-    script = "tty; stty size; read x; echo got $x"
+    # The size follows the start of the command.
+    script = "tty; until [ \"$(stty size)\" = '33 111' ]; do sleep 0.02; done; stty size; read x; echo got $x"
     out = await _in_terminal(kubectl, ["exec", "-it", "p", "--", "bash", "-c", script], b"yes\n")
     assert "/dev/pts/0" in out
     assert "33 111" in out
@@ -121,7 +122,7 @@ async def test_logs_prints_what_the_container_printed(kubectl: Cluster) -> None:
     """Both streams, in their order."""
     await kubectl.run("p", ["bash", "-c", "echo one; echo two; sleep infinity"])
     async with asyncio.timeout(10):
-        while (done := await kubectl.kubectl("logs", "p")).out != "one\ntwo\n":
+        while (done := await kubectl.kubectl("logs", "p")).out != "one\ntwo\n":  # noqa: ASYNC110 - a file grows
             await asyncio.sleep(0.05)
     assert done.code == 0
     assert (await kubectl.kubectl("logs", "p", "--tail=1")).out == "two\n"
