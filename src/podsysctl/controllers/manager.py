@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from podsysctl.base import clock
 from podsysctl.client.informer import InformerSet
 from podsysctl.client.rest import Client
+from podsysctl.controllers.daemonset import DaemonSetController
 from podsysctl.controllers.deployment.controller import DeploymentController
 from podsysctl.controllers.disruption import DisruptionController
 from podsysctl.controllers.garbage.controller import GarbageCollector
+from podsysctl.controllers.job.controller import JobController
 from podsysctl.controllers.namespaces import NamespaceController
 from podsysctl.controllers.node_lifecycle import NodeLifecycleController
 from podsysctl.controllers.pod_gc import PodGarbageCollector
@@ -25,6 +27,8 @@ CONTROLLERS: tuple[Callable[[Scope], Controller], ...] = (
     PodGarbageCollector,
     ReplicaSetController,
     DeploymentController,
+    DaemonSetController,
+    JobController,
     DisruptionController,
     GarbageCollector,
 )
