@@ -83,9 +83,6 @@ WARNING_TOTAL_RUNES = 4096
 WARNING_RUNES = 256
 """Length of one Warning when they are too long together."""
 
-PATCH_OPERATIONS = 10_000
-"""Operations of one JSON patch, upstream's maxJSONPatchOperations."""
-
 PATCH_RETRIES = 5
 """Times a patch is applied again after somebody else changed the object, upstream's MaxRetryWhenPatchConflicts."""
 
