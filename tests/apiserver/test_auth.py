@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 import pytest
 
+from podsysctl.apiserver.auth import coverage
 from podsysctl.apiserver.auth.rbac import Attributes, Authorizer, rule_allows
 from podsysctl.apiserver.auth.user import UserInfo
 from podsysctl.apiserver.pki import Authority
@@ -238,3 +239,46 @@ async def test_metrics_count_requests_and_objects(api: Api) -> None:
     assert line in text.splitlines()
     assert "things" not in text
     assert 'apiserver_storage_objects{resource="namespaces"} 4' in text
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "missing"),
+    [
+        ([rule("get", "pods")], [rule("get", "pods")], []),
+        ([rule("*", "*", "*")], [rule("get,list", "pods,nodes")], []),
+        ([rule("get", "pods")], [rule("get,list,watch", "pods")],
+         ['{APIGroups:[""], Resources:["pods"], Verbs:["list" "watch"]}']),
+        ([rule("get", "*/log")], [rule("get", "pods/log")], []),
+        ([rule("get", "pods", names="a")], [rule("get", "pods", names="a")], []),
+        ([rule("get", "pods", names="a")], [rule("get", "pods")],
+         ['{APIGroups:[""], Resources:["pods"], Verbs:["get"]}']),
+        ([], [{"verbs": ["get"], "nonResourceURLs": ["/x"]}], ['{NonResourceURLs:["/x"], Verbs:["get"]}']),
+    ],
+)  # fmt: skip
+def test_missing_rules_are_named(held: list[Any], wanted: list[Any], missing: list[str]) -> None:
+    """What one lacks to give something away."""
+    assert [coverage.describe(found) for found in coverage.missing_rules(held, wanted)] == missing
+
+
+async def test_rights_that_one_lacks_cannot_be_given(api: Api) -> None:
+    """A namespace's admin grants what admins have, and not the cluster."""
+    subject = {"kind": "User", "name": "eve", "apiGroup": RBAC}
+    path = f"/apis/{RBAC}/v1/namespaces/default"
+
+    def grant(name: str, role: str) -> dict[str, Any]:
+        kind = {"apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": {"name": name}}
+        return {**kind, "roleRef": role_ref(role), "subjects": [subject]}
+
+    await api.make(f"{path}/rolebindings", grant("eve", "admin"))
+    as_eve = {"Impersonate-User": "eve"}
+    assert (await api.call("POST", f"{path}/rolebindings", grant("a", "view"), headers=as_eve)).code == 201
+    refused = await api.call("POST", f"{path}/rolebindings", grant("b", "cluster-admin"), headers=as_eve)
+    assert refused.code == 403
+    assert refused.message.startswith(
+        f'rolebindings.{RBAC} "b" is forbidden: user "eve" (groups=["system:authenticated"]) is attempting to grant '
+        "RBAC permissions not currently held:\n"
+    )
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": "r"}, "rules": [rule("get", "nodes")]}
+    refused = await api.call("POST", f"{path}/roles", role, headers=as_eve)
+    assert '{APIGroups:[""], Resources:["nodes"], Verbs:["get"]}' in refused.message
+    assert (await api.call("POST", f"{path}/rolebindings", grant("c", "nothing"), headers=as_eve)).code == 404

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from podsysctl.apiserver import binding, eviction, finalize, get_list, patch, scale, streaming, tokenrequest, verbs
 from podsysctl.apiserver.admission.request import CONNECT, AdmissionRequest
+from podsysctl.apiserver.auth.rbac import Attributes
 from podsysctl.apiserver.context import Call
 from podsysctl.apiserver.shape import load
 from podsysctl.objects import status
@@ -32,6 +33,7 @@ async def _stream(call: Call) -> web.StreamResponse:
     """Logs, exec, attach and port-forward are carried to the pod's node."""
     pod = load(call.resource, get_list.current(call))
     if call.info.subresource != "log":
+        _authorize_create(call)
         request = AdmissionRequest(
             server=call.server,
             operation=CONNECT,
@@ -47,6 +49,23 @@ async def _stream(call: Call) -> web.StreamResponse:
         await call.server.admission.mutate(request)
         await call.server.admission.validate(request)
     return await streaming.handle_stream(call.http, call.server, pod, call.info.subresource)
+
+
+def _authorize_create(call: Call) -> None:
+    """Opening a stream with GET needs the right that POST needs, as since Kubernetes 1.35. Raises StatusError 403."""
+    info = call.info
+    names = (info.group, info.version, info.resource, info.subresource, info.namespace, info.name)
+    if info.verb == "create" or call.server.authorizer.authorize(Attributes(call.user, "create", *names)).allowed:
+        return
+    raise status.forbidden_request(
+        user=call.user.name,
+        verb="create",
+        group=info.group,
+        resource=info.resource,
+        subresource=info.subresource,
+        namespace=info.namespace,
+        name=info.name,
+    )
 
 
 _HANDLERS: dict[tuple[str, str], Handler] = {

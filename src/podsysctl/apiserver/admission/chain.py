@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from podsysctl.apiserver.admission.escalation import RbacEscalation
 from podsysctl.apiserver.admission.lifecycle import NamespaceLifecycle
 from podsysctl.apiserver.admission.pod_security import PodSecurityAdmission
 from podsysctl.apiserver.admission.priority import Priority
@@ -19,6 +20,7 @@ PLUGINS: tuple[Plugin, ...] = (
     PodSecurityAdmission(_CONSTRAINTS),
     DefaultTolerationSeconds(),
     Priority(),
+    RbacEscalation(),
     _CONSTRAINTS,
     ConstraintObjects(),
     NamespaceRanges(),

@@ -62,6 +62,7 @@ class _Binding:
 
 @dataclass(slots=True)
 class _Cache:
+    roles: dict[tuple[str, str], tuple[Rule, ...]] = field(default_factory=dict)
     by_user: dict[str, list[_Binding]] = field(default_factory=dict)
     by_group: dict[str, list[_Binding]] = field(default_factory=dict)
 
@@ -96,6 +97,11 @@ class Authorizer:
                 out += binding.rules
         return out
 
+    def role_rules(self, plural: str, namespace: str, name: str) -> tuple[Rule, ...] | None:
+        """The rules of one role or clusterrole, None when there is none of that name."""
+        cache = self._cache or self._build()
+        return cache.roles.get(("" if plural == "clusterroles" else namespace, name))
+
     def _changed(self, change: Change) -> None:
         if change.resource in _BUCKETS:
             self._cache = None
@@ -110,7 +116,7 @@ class Authorizer:
         cluster_roles = {role["metadata"]["name"]: role for role in self._objects(_CLUSTER_ROLES)}
         cluster_rules = {name: _aggregate(role, cluster_roles) for name, role in cluster_roles.items()}
         roles = {(r["metadata"]["namespace"], r["metadata"]["name"]): _rules(r) for r in self._objects(_ROLES)}
-        cache = _Cache()
+        cache = _Cache({**roles, **{("", name): rules for name, rules in cluster_rules.items()}})
         for binding in self._objects(_CLUSTER_BINDINGS):
             reference = binding.get("roleRef") or {}
             self._file(cache, binding, cluster_rules.get(reference.get("name"), ()))
@@ -185,7 +191,7 @@ def rule_allows(rule: Rule, asked: Attributes) -> bool:
     if "*" not in verbs and asked.verb not in verbs:
         return False
     if asked.path:
-        return any(_path_matches(pattern, asked.path) for pattern in rule.get("nonResourceURLs") or ())
+        return any(path_matches(pattern, asked.path) for pattern in rule.get("nonResourceURLs") or ())
     groups = rule.get("apiGroups") or ()
     if "*" not in groups and asked.group not in groups:
         return False
@@ -198,7 +204,8 @@ def rule_allows(rule: Rule, asked: Attributes) -> bool:
     return not names or asked.name in names
 
 
-def _path_matches(pattern: str, path: str) -> bool:
+def path_matches(pattern: str, path: str) -> bool:
+    """Whether a nonResourceURL, which may end with a star, covers a path."""
     if pattern == "*" or pattern == path:
         return True
     return pattern.endswith("*") and path.startswith(pattern.rstrip("*"))
