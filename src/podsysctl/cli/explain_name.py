@@ -138,9 +138,13 @@ def _facts(row: Parameter) -> list[str]:
 def _values(row: Parameter, name: SysctlName) -> list[str]:
     lines = [f"  {'usual:':14}{sysctl_output.one_line(row.default) or 'depends on the machine, or empty'}"]
     lines.append(f"  {'here:':14}{_here(name) or 'not shown to this user by this kernel'}")
-    if row.namespace in (Namespace.NET, Namespace.IPC) and os.geteuid() == 0:
-        fresh = procsys.read_fresh(name)
-        lines.append(f"  {'fresh pod:':14}{'absent' if fresh is None else sysctl_output.one_line(fresh) or '(empty)'}")
+    if row.namespace in (Namespace.NET, Namespace.IPC):
+        if os.geteuid() == 0:
+            fresh = procsys.read_fresh(name)
+            text = "absent" if fresh is None else sysctl_output.one_line(fresh) or "(empty)"
+        else:
+            text = f"as usual, unless the kernel copies the host's (`podsysctl sysctl try {name}=...` asks it)"
+        lines.append(f"  {'fresh pod:':14}{text}")
     lines += [f"  {value + ':':14}{meaning}" for value, meaning in row.meanings]
     return lines
 
