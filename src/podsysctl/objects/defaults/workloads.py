@@ -75,7 +75,7 @@ def default_job(job: dict[str, Any]) -> None:
     labels = (child(spec, "template").get("metadata") or {}).get("labels")
     metadata = child(job, "metadata")
     if labels and not metadata.get("labels"):
-        metadata["labels"] = dict(labels)
+        metadata["labels"] = labels  # one map, as upstream: labels of the generated selector come into both
 
 
 def _default_job_spec(spec: dict[str, Any]) -> None:

@@ -94,9 +94,25 @@ def validate_metadata_update(new: Meta, old: Meta, errors: Errors, path: str = "
 def validate_finalizer_names(meta: Meta, errors: Errors, path: str = "metadata") -> None:
     """Finalizers without a prefix must be standard ones."""
     for index, name in enumerate(meta.get("finalizers") or ()):
-        if "/" not in name and name not in _STANDARD_FINALIZERS:
-            text = "name is neither a standard finalizer name nor is it fully qualified"
-            errors.append(invalid(f"{path}.finalizers[{index}]", name, text))
+        _validate_short_finalizer(name, errors, f"{path}.finalizers[{index}]")
+
+
+def _validate_short_finalizer(name: str, errors: Errors, path: str) -> None:
+    if "/" not in name and name not in _STANDARD_FINALIZERS:
+        text = "name is neither a standard finalizer name nor is it fully qualified"
+        errors.append(invalid(path, name, text))
+
+
+def validate_finalizer_name(name: str, errors: Errors, path: str) -> None:
+    """A finalizer outside metadata: a qualified name, or a standard one."""
+    each(errors, path, name, names.qualified_name(name))
+    _validate_short_finalizer(name, errors, path)
+
+
+def validate_update_metadata(new: Meta, old: Meta, errors: Errors) -> None:
+    """Metadata of an updated object of a core kind."""
+    validate_metadata_update(new.get("metadata") or {}, old.get("metadata") or {}, errors)
+    validate_finalizer_names(new.get("metadata") or {}, errors)
 
 
 def validate_labels(labels: Mapping[str, str] | None, errors: Errors, path: str) -> None:
