@@ -62,6 +62,8 @@ def test_probe_finds_every_name_measured_by_hand(root: None, unchanged_host: Non
 @pytest.mark.root
 def test_probe_takes_at_most_half_a_second(root: None) -> None:
     """Everything, the children's start included; the best of three, since other work shares the machine."""
+    if os.getloadavg()[0] > 3 * (os.cpu_count() or 1):
+        pytest.skip(f"needs a quieter machine to measure time, load is {os.getloadavg()[0]:.1f}")
     times = []
     for _ in range(3):
         start = time.perf_counter()
