@@ -17,8 +17,8 @@ from podsysctl.client.config import ClientConfig
 from podsysctl.client.informer import InformerSet
 from podsysctl.client.rest import Client
 from podsysctl.controllers.manager import Manager
-from podsysctl.controllers.scope import NODES, PODS, Kind, Scope
-from podsysctl.objects.kinds import builtin_by_resource
+from podsysctl.controllers.scope import NODES, PODS, Scope
+from podsysctl.objects.kinds import Kind, builtin_by_resource
 from podsysctl.scheduler.scheduler import Scheduler
 
 Object = dict[str, Any]

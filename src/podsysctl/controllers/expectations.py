@@ -6,10 +6,13 @@ Here created objects are tracked by uid as well, since the answer to a create na
 
 from __future__ import annotations
 
+from collections import deque
+
 from podsysctl.base.clock import Clock
 from podsysctl.client.informer import Informer
 from podsysctl.controllers.scope import Object, is_deleting, key_of
 
+REMEMBERED = 1000
 TIMEOUT_S = 300.0
 """An expectation older than this no longer holds anything up: its event was missed."""
 
@@ -22,13 +25,16 @@ class Expectations:
         self._clock = clock
         self._created: dict[str, dict[str, float]] = {}
         self._deleted: dict[str, dict[str, float]] = {}
+        self._ended: deque[str] = deque(maxlen=REMEMBERED)
+        """Uids that went lately: one may be gone before the answer to its creation is read."""
         informer.add_handler(on_add=self._seen, on_update=self._changed, on_delete=self._gone)
 
     def created(self, key: str, obj: Object) -> None:
         """An object was created for an owner."""
         known = self._informer.store.get(key_of(obj))
-        if known is None or known["metadata"]["uid"] != obj["metadata"]["uid"]:
-            self._created.setdefault(key, {})[obj["metadata"]["uid"]] = self._clock.monotonic_s()
+        uid = obj["metadata"]["uid"]
+        if uid not in self._ended and (known is None or known["metadata"]["uid"] != uid):
+            self._created.setdefault(key, {})[uid] = self._clock.monotonic_s()
 
     def deleting(self, key: str, obj: Object) -> None:
         """An object of an owner is being deleted."""
@@ -70,6 +76,7 @@ class Expectations:
 
     def _gone(self, obj: Object) -> None:
         uid = obj["metadata"]["uid"]
+        self._ended.append(uid)
         for pending in self._created.values():
             pending.pop(uid, None)
         self._forget_deletion(uid)

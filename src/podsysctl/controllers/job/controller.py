@@ -14,10 +14,11 @@ from typing import Any
 
 from podsysctl.base.clock import format_time, parse_time
 from podsysctl.base.errors import PodsysctlError, StatusError
-from podsysctl.controllers import conditions, ownership, podstate
+from podsysctl.controllers import conditions, ownership, podstate, rejections
 from podsysctl.controllers.expectations import Expectations
 from podsysctl.controllers.job import indexes, tally
 from podsysctl.controllers.podcontrol import PodControl, from_template, is_namespace_terminating
+from podsysctl.controllers.rejections import Brake
 from podsysctl.controllers.scope import (
     JOBS,
     PODS,
@@ -69,21 +70,32 @@ class JobController(Reconciler):
         self._pods.add_index("controller", ownership.controller_index)
         self._expectations = Expectations(self._pods, scope.clock)
         self._told: set[str] = set()
+        self._refused: dict[str, int] = {}
+        self._strays: dict[str, set[str]] = {}
+        """By the key of a Job: pods of one of that name that is gone."""
         self._jobs.add_handler(
             on_add=lambda obj: self.queue.add(key_of(obj)),
             on_update=lambda _, new: self.queue.add(key_of(new)),
-            on_delete=lambda obj: self.queue.add(key_of(obj)),
+            on_delete=self._deleted,
         )
         self._pods.add_handler(
             on_add=self._pod_changed, on_update=lambda _, new: self._pod_changed(new), on_delete=self._pod_changed
         )
+
+    def _deleted(self, job: Object) -> None:
+        for pod in self._pods.by_index("controller", job["metadata"]["uid"]):
+            self._strays.setdefault(key_of(job), set()).add(key_of(pod))
+        self.queue.add(key_of(job))
 
     def _pod_changed(self, pod: Object) -> None:
         reference = ownership.controller_reference(pod)
         namespace = pod["metadata"]["namespace"]
         if reference is not None:
             if reference.get("kind") == JOBS.kind:
-                self.queue.add(f"{namespace}/{reference['name']}")
+                key = f"{namespace}/{reference['name']}"
+                if tally.has_finalizer(pod) and self._is_stray(key, pod):
+                    self._strays.setdefault(key, set()).add(key_of(pod))
+                self.queue.add(key)
             return
         for job in self._jobs.store.values():
             if job["metadata"]["namespace"] == namespace and _selector(job).matches(labels_of(pod)):
@@ -92,9 +104,10 @@ class JobController(Reconciler):
     async def reconcile(self, key: str) -> None:
         """One step of one Job."""
         found = self._jobs.store.get(key)
+        await self._release_strays(key)
         if found is None:
             self._expectations.forget(key)
-            await self._release_orphans(key)
+            self._refused.pop(key, None)
             return
         job: Object = {**found, "status": dict(found.get("status") or {})}
         if ended(job) is not None:
@@ -110,15 +123,17 @@ class JobController(Reconciler):
             job["status"]["startTime"] = format_time(now)
         end = self._verdict(job, counted, active, now)
         failure: PodsysctlError | None = None
+        brake = None if end is not None else rejections.look(pods, 1, now)
         if self._expectations.satisfied(key) and not is_deleting(job):
             try:
                 if end is not None or suspended:
                     await _all(self._delete(key, job, pod) for pod in active)
                 else:
-                    await self._manage(key, job, pods, active, counted, now)
+                    await self._manage(key, job, pods, active, counted, brake)
             except PodsysctlError as error:
                 failure = error
-        await self._write_status(key, job, pods, counted, end)
+        self._tell(key, job, brake)
+        await self._write_status(key, job, pods, counted, end, brake)
         await _all(self._release(pod) for pod in counted.release)
         if failure is not None:
             raise failure
@@ -166,7 +181,7 @@ class JobController(Reconciler):
         pods: Sequence[Object],
         active: Sequence[Object],
         counted: tally.Tally,
-        now: datetime,
+        brake: Brake | None,
     ) -> None:
         wanted = _wanted_active(job, counted, len(active))
         if len(active) > wanted:
@@ -176,10 +191,12 @@ class JobController(Reconciler):
         missing = min(wanted - len(active), BURST)
         if missing <= 0:
             return
-        wait_s = backoff_s(pods, counted, now)
+        wait_s = max(backoff_s(pods, counted, self.scope.clock.now()), brake.wait_s if brake else 0.0)
         if wait_s > 0:
             self.queue.add_after(key, wait_s)
             return
+        if brake is not None:
+            missing = min(missing, brake.allowed)
         chosen: Sequence[int | None] = [None] * missing
         if indexes.is_indexed(job):
             running = [index for pod in active if (index := indexes.index_of(pod)) is not None]
@@ -192,6 +209,14 @@ class JobController(Reconciler):
             await _all(self._create(key, job, index) for index in part)
             made += len(part)
             batch *= 2
+
+    def _tell(self, key: str, job: Object, brake: Brake | None) -> None:
+        """One event for each attempt that the nodes refused."""
+        if brake is None:
+            self._refused.pop(key, None)
+        elif brake.wait_s and self._refused.get(key) != brake.attempts:
+            self._refused[key] = brake.attempts
+            self._recorder.event(job, "Warning", rejections.REASON, brake.message)
 
     async def _create(self, key: str, job: Object, index: int | None) -> None:
         pod = from_template(job["spec"]["template"], JOBS, job)
@@ -216,7 +241,13 @@ class JobController(Reconciler):
             raise
 
     async def _write_status(
-        self, key: str, job: Object, pods: Sequence[Object], counted: tally.Tally, end: _End | None
+        self,
+        key: str,
+        job: Object,
+        pods: Sequence[Object],
+        counted: tally.Tally,
+        end: _End | None,
+        brake: Brake | None,
     ) -> None:
         before = self._jobs.store.get(key, {}).get("status") or {}
         active = [pod for pod in pods if podstate.is_active(pod)]
@@ -234,9 +265,13 @@ class JobController(Reconciler):
                 status.pop(name, None)
         now = self.scope.now()
         self._set_suspended(job, status, now)
+        if brake is not None:
+            conditions.put(status, _condition("ReplicaFailure", rejections.REASON, brake.message, now))
+        elif end is None:
+            conditions.drop(status, "ReplicaFailure")
         uncounted = counted.uncounted_succeeded or counted.uncounted_failed
         if end is not None:
-            conditions.put(status, _condition(end.interim, end, now))
+            conditions.put(status, _condition(end.interim, end.reason, end.message, now))
             if not active and not terminating and not uncounted and not counted.release:
                 self._finish(job, status, end, now)
         if status != before:
@@ -267,7 +302,7 @@ class JobController(Reconciler):
             status["startTime"] = now
 
     def _finish(self, job: Object, status: Object, end: _End, now: str) -> None:
-        conditions.put(status, _condition(end.type, end, now))
+        conditions.put(status, _condition(end.type, end.reason, end.message, now))
         if end.type == "Complete":
             status["completionTime"] = now
             self._recorder.event(job, "Normal", "Completed", "Job completed")
@@ -288,17 +323,15 @@ class JobController(Reconciler):
             if error.code not in (404, 409):
                 raise
 
-    async def _release_orphans(self, key: str) -> None:
+    def _is_stray(self, key: str, pod: Object) -> bool:
+        job = self._jobs.store.get(key)
+        return job is None or not ownership.is_controlled_by(pod, job)
+
+    async def _release_strays(self, key: str) -> None:
         """Pods of a Job that is gone must not wait to be counted."""
-        namespace, _, name = key.rpartition("/")
-        for pod in list(self._pods.store.values()):
-            reference = ownership.controller_reference(pod)
-            if (
-                pod["metadata"]["namespace"] == namespace
-                and tally.has_finalizer(pod)
-                and reference is not None
-                and (reference.get("kind"), reference.get("name")) == (JOBS.kind, name)
-            ):
+        for name in self._strays.pop(key, ()):
+            pod = self._pods.store.get(name)
+            if pod is not None and self._is_stray(key, pod):
                 await self._release(pod)
 
     async def _after_end(self, key: str, job: Object) -> None:
@@ -344,14 +377,14 @@ def _has(job: Object, type: str, reason: str) -> bool:
     return found is not None and found.get("status") == "True" and found.get("reason") == reason
 
 
-def _condition(type: str, end: _End, now: str) -> Object:
+def _condition(type: str, reason: str, message: str, now: str) -> Object:
     return {
         "type": type,
         "status": "True",
         "lastProbeTime": now,
         "lastTransitionTime": now,
-        "reason": end.reason,
-        "message": end.message,
+        "reason": reason,
+        "message": message,
     }
 
 
