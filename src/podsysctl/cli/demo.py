@@ -12,7 +12,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from podsysctl.base.errors import PodsysctlError
@@ -84,6 +86,27 @@ class Stage:
             raise DemoError(f"this does not hold: {what}")
         self.checked += 1
         print(f"  ok: {what}", flush=True)
+
+    def follow(self, *words: str) -> Iterator[str]:
+        """Type a command that goes on, and give its lines one by one; it ends when the caller has seen enough.
+
+        Raises DemoError when it goes on for too long.
+        """
+        argv = [*PROGRAM, *words[1:]] if words[0] == "podsysctl" else list(words)
+        print(f"$ {' '.join(_quoted(w) for w in words)}", flush=True)
+        process = subprocess.Popen(argv, env=self._environment, stdout=subprocess.PIPE, text=True)
+        limit = threading.Timer(COMMAND_TIMEOUT_S, process.kill)
+        limit.start()
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                yield line
+            raise DemoError(f"`{' '.join(words)}` ended after {COMMAND_TIMEOUT_S:g} s, before what was waited for")
+        finally:
+            limit.cancel()
+            process.kill()
+            process.wait()
 
     def until(self, *words: str, contains: str, timeout_s: float = 60.0) -> str:
         """Type a command again until its output contains a text; show the last one."""

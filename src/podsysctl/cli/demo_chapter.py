@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from podsysctl.cli.demo import Stage
 
-UP: tuple[str, ...] = ()
+UP: tuple[str, ...] = ("--masters", "3", "--workers", "3")
 """Arguments of `podsysctl up` for the demo's cluster."""
 
 SAFE_VALUES = {
@@ -37,12 +37,13 @@ SYSTEM_WIDE_SAFE = (
 
 
 def walk(stage: Stage, manifests: Path) -> None:
-    """Sections 7.9.1 to 7.9.5 in order."""
+    """Sections 7.9.1 to 7.9.6 in order."""
     about_sysctls(stage)
     namespaced(stage)
     safe_and_unsafe(stage)
     safe_pod(stage, manifests)
     unsafe_pod(stage, manifests)
+    enable_unsafe(stage, manifests)
 
 
 def about_sysctls(stage: Stage) -> None:
@@ -104,6 +105,43 @@ def unsafe_pod(stage: Stage, manifests: Path) -> None:
     stage.check(_row(text, "sysctl-example-unsafe")[1:4] == ["0/1", "SysctlForbidden", "0"], "it is not deployed")
     node = stage.cluster("get", "pod", "sysctl-example-unsafe", "-o", "jsonpath={.spec.nodeName}")
     stage.check(bool(node.strip()), f"it was scheduled, to {node.strip()}")
+
+
+def enable_unsafe(stage: Stage, manifests: Path) -> None:
+    """7.9.6"""
+    stage.section("7.9.6 Enabling unsafe sysctls")
+    before = stage.cluster("get", "machineconfigpool")
+    for pool in ("master", "worker"):
+        row = _row(before, pool)
+        stage.check(row[2:9] == ["True", "False", "False", "3", "3", "3", "0"], f"pool {pool} is updated, 3 of 3 nodes")
+        stage.check(row[1].startswith(f"rendered-{pool}-"), f"it runs {row[1]}")
+    text = stage.cluster("label", "machineconfigpool", "worker", "custom-kubelet=sysctl")
+    stage.check("/worker labeled" in text, "the pool is labelled")
+    stage.cluster("apply", "-f", str(manifests / "set-sysctl-worker.yaml"))
+    stage.say("The pool moves to its new configuration, one node at a time:")
+    rows = _watch_rollout(stage, _row(before, "worker")[1])
+    updated = [row[7] for row in rows]
+    stage.check(any(row[2:4] == ["False", "True"] for row in rows), "UPDATED became False and UPDATING True")
+    stage.check(sorted(updated[1:]) == updated[1:] and updated[-1] == "3", "UPDATEDMACHINECOUNT grew to 3")
+    stage.check(rows[-1][2:4] == ["True", "False"], "UPDATED is True again, with a new rendered configuration")
+    stage.cluster("apply", "-f", str(manifests / "sysctl-example-safe-unsafe.yaml"))
+    stage.cluster("wait", "--for=condition=Ready", "pod/sysctl-example-safe-unsafe", "--timeout=60s")
+    text = stage.cluster("get", "pod", "sysctl-example-safe-unsafe")
+    stage.check(_row(text, "sysctl-example-safe-unsafe")[1:4] == ["1/1", "Running", "0"], "it is 1/1 Running")
+    for name, value in (("net.core.somaxconn", "1024"), ("kernel.msgmax", "65536")):
+        text = stage.cluster("exec", "sysctl-example-safe-unsafe", "--", "sysctl", name)
+        stage.check(f"{name} = {value}\n" in text, f"{name} is {value} in the pod")
+
+
+def _watch_rollout(stage: Stage, old_config: str) -> list[list[str]]:
+    """The rows that the pool's watch prints until every node runs a new configuration."""
+    command = (stage.client, "get", "machineconfigpool", "worker", "-w", "--no-headers")
+    rows: list[list[str]] = []
+    for line in stage.follow(*command):
+        rows.append(line.split())
+        if rows[-1][1] != old_config and rows[-1][2] == "True":
+            break
+    return rows
 
 
 def _row(table: str, name: str) -> list[str]:
