@@ -42,6 +42,59 @@ def apply_defaults(resource: Resource, obj: Object) -> None:
         obj.update(filled)
 
 
+def _has_status(resource: Resource) -> bool:
+    return (version_of(resource).get("subresources") or {}).get("status") is not None
+
+
+def prepare_create(resource: Resource, obj: Object) -> None:
+    """A new object is of generation 1; with a status subresource its status is dropped."""
+    obj["metadata"]["generation"] = 1
+    if _has_status(resource):
+        obj.pop("status", None)
+
+
+def prepare_update(resource: Resource, obj: Object, old: Object, subresource: str) -> None:
+    """Each path changes its own part, and whatever is not status counts as a new generation.
+
+    Without a status subresource all fields are one part. Source: Kubernetes 1.36
+    `apiextensions-apiserver/pkg/registry/customresource/{strategy,status_strategy}.go`.
+    """
+    if subresource == "status":
+        _prepare_status(obj, old)
+        return
+    if _has_status(resource):
+        _keep(obj, old, "status")
+    metadata, stored = obj["metadata"], old["metadata"]
+    _keep(metadata, stored, "generation")
+    if any(obj.get(key) != old.get(key) for key in {*obj, *old} if key not in ("metadata", "kind", "apiVersion")):
+        metadata["generation"] = int(stored.get("generation") or 0) + 1
+    if not metadata.get("uid"):
+        _keep(metadata, stored, "uid")
+    for key in ("creationTimestamp", "deletionTimestamp"):
+        _keep(metadata, stored, key)
+    if metadata.get("deletionGracePeriodSeconds") is None:
+        _keep(metadata, stored, "deletionGracePeriodSeconds")
+
+
+def _prepare_status(obj: Object, old: Object) -> None:
+    """All but status, managedFields and version stays as stored."""
+    metadata = {**old["metadata"]}
+    for key in ("managedFields", "resourceVersion"):
+        _keep(metadata, obj["metadata"], key)
+    state = obj.get("status")
+    obj.clear()
+    obj.update({key: value for key, value in old.items() if key != "status"}, metadata=metadata)
+    if state is not None:
+        obj["status"] = state
+
+
+def _keep(obj: Object, old: Object, key: str) -> None:
+    """`obj[key]` as in `old`, absent when it is there."""
+    obj.pop(key, None)
+    if old.get(key) is not None:
+        obj[key] = old[key]
+
+
 def validate(resource: Resource, obj: Object, old: Object | None, subresource: str) -> list[FieldError]:
     """Metadata rules, then the schema."""
     errors: list[FieldError] = []

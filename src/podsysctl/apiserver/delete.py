@@ -283,7 +283,7 @@ async def _remove(write: Write, obj: Object, item: Item) -> Deleted:
 
 def _begin_grace(write: Write, wanted: DeleteOptions, obj: Object) -> tuple[bool, bool]:
     """Whether the object lives on for a while from now, and whether it already does."""
-    period_of = write.resource.strategy.grace_period_s
+    period_of = write.resource.rules.grace_period_s
     if period_of is None:
         return False, False
     metadata, clock = obj["metadata"], write.server.clock
@@ -302,8 +302,6 @@ def _begin_grace(write: Write, wanted: DeleteOptions, obj: Object) -> tuple[bool
         metadata["deletionGracePeriodSeconds"] = period
         return True, False
     grace = period_of(obj, wanted.grace_s)
-    if grace is None:
-        return False, False
     metadata["deletionTimestamp"] = format_time(clock.now() + timedelta(seconds=grace))
     metadata["deletionGracePeriodSeconds"] = grace
     if metadata.get("generation"):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from podsysctl.apiserver import customresource
 from podsysctl.apiserver.resource import Resource
 from podsysctl.base.clock import Clock
 from podsysctl.base.errors import FieldError
-from podsysctl.objects import defaults, names, status, validation
+from podsysctl.objects import defaults, status, strategy, validation
 from podsysctl.objects.patch import managed
-from podsysctl.objects.validation import meta
 
 Object = dict[str, Any]
 
@@ -29,24 +29,45 @@ def apply_defaults(resource: Resource, obj: Object) -> None:
         defaults.apply_defaults(resource.kind, obj)
 
 
-def validate(resource: Resource, obj: Object, old: Object | None = None, subresource: str = "") -> list[FieldError]:
-    """Everything that is wrong with an object, in upstream's words and order.
+def prepare_create(resource: Resource, obj: Object, warn: Callable[[str], None]) -> None:
+    """What the server sets in a new object and takes out of it."""
+    if resource.definition is not None:
+        customresource.prepare_create(resource, obj)
+    else:
+        strategy.prepare_create(resource.kind, obj, warn)
 
-    A new object is judged by its kind's rules, and by those of all objects when these find nothing; a changed
-    one the other way round and by both (apiserver `registry/rest`, BeforeCreate and BeforeUpdate).
-    """
+
+def prepare_update(resource: Resource, obj: Object, old: Object, subresource: str) -> None:
+    """The same for a changed object, with the metadata that no update changes."""
+    if resource.definition is not None:
+        customresource.prepare_update(resource, obj, old, subresource)
+    else:
+        strategy.prepare_update(resource.kind, obj, old, subresource)
+    metadata, stored = obj["metadata"], old["metadata"]
+    for key in ("creationTimestamp", "deletionTimestamp"):
+        if stored.get(key) is None:
+            metadata.pop(key, None)
+    metadata.pop("selfLink", None)
+
+
+def validate(resource: Resource, obj: Object, old: Object | None = None, subresource: str = "") -> list[FieldError]:
+    """Everything that is wrong with an object, in upstream's words and order."""
     if resource.definition is not None:
         return customresource.validate(resource, obj, old, subresource)
-    kind, metadata = resource.kind, obj["metadata"]
+    if resource.to_storage is not None:
+        return validation.validate(
+            resource.kind, resource.to_storage(obj), None if old is None else resource.to_storage(old), subresource
+        )
+    return validation.validate(resource.kind, obj, old, subresource)
+
+
+def warnings(resource: Resource, obj: Object, old: Object | None, subresource: str = "") -> list[str]:
+    """Sentences for the client about a valid object."""
+    if resource.definition is not None:
+        return []
     if old is None:
-        errors = validation.validate(kind, obj)
-        if not errors:
-            meta.validate_metadata(metadata, kind.namespaced, names.name_path_segment, errors, is_core=False)
-        return errors
-    errors = []
-    meta.validate_metadata(metadata, kind.namespaced, names.name_path_segment, errors, is_core=False)
-    meta.validate_metadata_update(metadata, old["metadata"], errors)
-    return errors + validation.validate(kind, obj, old, subresource)
+        return strategy.create_warnings(resource.kind, obj)
+    return strategy.update_warnings(resource.kind, obj, old, subresource)
 
 
 def generate_name(base: str) -> str:
@@ -91,31 +112,6 @@ def stamp_new(obj: Object, now: str) -> None:
         metadata.pop(key, None)
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = now
-
-
-def keep_identity(obj: Object, old: Object) -> None:
-    """The metadata that no update changes, put back after the strategy has run; generation is its business."""
-    metadata, stored = obj["metadata"], old["metadata"]
-    if not metadata.get("uid"):
-        metadata["uid"] = stored.get("uid")
-    for key in ("creationTimestamp", "deletionTimestamp"):
-        if stored.get(key) is not None:
-            metadata[key] = stored[key]
-        else:
-            metadata.pop(key, None)
-    grace = stored.get("deletionGracePeriodSeconds")
-    if grace is not None and metadata.get("deletionGracePeriodSeconds") is None:
-        metadata["deletionGracePeriodSeconds"] = grace
-    metadata.pop("selfLink", None)
-
-
-def keep_generation(obj: Object, old: Object) -> None:
-    """The stored generation, before the strategy counts."""
-    generation = old["metadata"].get("generation")
-    if generation is None:
-        obj["metadata"].pop("generation", None)
-    else:
-        obj["metadata"]["generation"] = generation
 
 
 def record_managers(

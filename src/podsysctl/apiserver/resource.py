@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from podsysctl.apiserver.strategy.base import Object, Strategy
-from podsysctl.apiserver.strategy.kinds import strategy_of
+from podsysctl.apiserver.kindrules import KindRules, rules_of
 from podsysctl.apiserver.tables.base import Printer
 from podsysctl.objects import schema as schemas
 from podsysctl.objects.kinds import Kind
 from podsysctl.objects.schema import Schema
 
+Object = dict[str, Any]
 FieldReader = Callable[[Mapping[str, Any]], str]
 
 
@@ -27,7 +27,7 @@ class Resource:
 
     kind: Kind
     schema: Schema
-    strategy: Strategy
+    rules: KindRules
     bucket: str
     selectable: Mapping[str, FieldReader] = field(default_factory=dict)
     from_storage: Callable[[Object], Object] | None = None
@@ -62,7 +62,7 @@ def builtin_resource(kind: Kind) -> Resource:
     return Resource(
         kind=kind,
         schema=schemas.builtin(kind.type_name),
-        strategy=strategy_of(kind),
+        rules=rules_of(kind),
         bucket=kind.storage_key,
         selectable=selectable.readers(f"{kind.group}/{kind.plural}"),
         from_storage=eventshape.to_events_v1 if shared else None,

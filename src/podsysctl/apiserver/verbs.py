@@ -40,7 +40,7 @@ async def update(call: Call) -> web.StreamResponse:
         fresh: Object = bodies.loads(packed)
         return fresh
 
-    create_ok = call.resource.strategy.allow_create_on_update and not call.info.subresource
+    create_ok = call.resource.rules.create_on_update and not call.info.subresource
     written = await write.update_object(write_of(call, wanted), change, create_ok=create_ok)
     code = 201 if written.created else 200
     if written.item is not None:

@@ -22,7 +22,6 @@ from podsysctl.apiserver.resource import Resource
 from podsysctl.apiserver.shape import load
 from podsysctl.apiserver.store import KeyExistsError, StaleError
 from podsysctl.apiserver.storeindex import Item
-from podsysctl.apiserver.strategy import pods
 from podsysctl.base import limits
 from podsysctl.base.errors import StatusError
 from podsysctl.objects import fielderrors, status
@@ -125,13 +124,13 @@ async def create_object(write: Write, obj: Object) -> Written:
 async def _finish_new(write: Write, obj: Object, request: AdmissionRequest) -> Written:
     """From a named object to the store."""
     resource = write.resource
-    resource.strategy.prepare_create(obj, write.warn)
+    lifecycle.prepare_create(resource, obj, write.warn)
     _settle_definition(write, obj)
     errors = lifecycle.validate(resource, obj)
     name = str(obj["metadata"].get("name") or "")
     if errors:
         raise status.invalid(resource.kind, name, errors)
-    for text in resource.strategy.warnings(obj, None):
+    for text in lifecycle.warnings(resource, obj, None):
         write.warn(text)
     write.name = request.name = name
     await write.server.admission.validate(request)
@@ -218,7 +217,7 @@ def _check_version(write: Write, obj: Object, item: Item) -> bool:
             raise status.conflict(write.resource.kind, write.name)
         return True
     lenient = write.is_apply or write.internal
-    if not write.resource.strategy.allow_unconditional_update and not lenient:
+    if not write.resource.rules.unconditional_update and not lenient:
         error = fielderrors.invalid("metadata.resourceVersion", 0, "must be specified for an update")
         kind = write.resource.kind
         raise status.invalid_kind(kind.group, kind.plural, write.name, [error])
@@ -235,29 +234,17 @@ async def _prepare_update(write: Write, obj: Object, old: Object) -> None:
     _record_managers(write, obj, old)
     request = write.admission(UPDATE, obj, old)
     await server.admission.mutate(request)
-    lifecycle.keep_generation(obj, old)
-    _apply_strategy(write, obj, old)
+    path = "" if write.subresource in _MAIN_PATHS else write.subresource
+    lifecycle.prepare_update(resource, obj, old, path)
     if not write.subresource:
         _settle_definition(write, obj)
-    lifecycle.keep_identity(obj, old)
     obj["metadata"] = managed.keep_timestamps(old, obj)["metadata"]
-    rules = "" if write.subresource in _MAIN_PATHS else write.subresource
-    errors = lifecycle.validate(resource, obj, old, rules)
+    errors = lifecycle.validate(resource, obj, old, path)
     if errors:
         raise status.invalid(resource.kind, write.name, errors)
-    for text in resource.strategy.warnings(obj, old):
+    for text in lifecycle.warnings(resource, obj, old, path):
         write.warn(text)
     await server.admission.validate(request)
-
-
-def _apply_strategy(write: Write, obj: Object, old: Object) -> None:
-    strategy = write.resource.strategy
-    if write.subresource == "status":
-        strategy.prepare_status(obj, old)
-    elif write.subresource == "ephemeralcontainers":
-        pods.prepare_ephemeral(obj, old)
-    elif write.subresource in _MAIN_PATHS:
-        strategy.prepare_update(obj, old)
 
 
 async def _store_changed(write: Write, obj: Object, old: Object, item: Item) -> Written:

@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
+from podsysctl.apiserver import kindrules
 from podsysctl.apiserver.definitions import names
 from podsysctl.apiserver.registry import Registry
 from podsysctl.apiserver.resource import Resource
 from podsysctl.apiserver.selectable import path_reader
 from podsysctl.apiserver.store import Store
 from podsysctl.apiserver.storeindex import Change, ChangeType
-from podsysctl.apiserver.strategy.kinds import custom_strategy
 from podsysctl.apiserver.tables import custom
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.objects import kinds, structural
@@ -70,14 +70,13 @@ def resources_of(definition: Mapping[str, Any]) -> list[Resource]:
         if not version.get("served"):
             continue
         kind = kinds.from_crd(definition, version["name"])
-        declared = version.get("subresources") or {}
         several = len(versions) > 1
         storage_api_version = f"{kind.group}/{stored}"
         out.append(
             Resource(
                 kind=kind,
                 schema=structural.build((version.get("schema") or {}).get("openAPIV3Schema")),
-                strategy=custom_strategy(declared.get("status") is not None),
+                rules=kindrules.CUSTOM,
                 bucket=kind.qualified,
                 selectable={
                     field["jsonPath"].lstrip("."): path_reader(field["jsonPath"].lstrip("."))

@@ -1,1 +1,0 @@
-"""What the server itself does to objects of a kind on their way to the store."""
