@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from podsysctl.objects.defaults.fill import child, fill, items
@@ -11,7 +12,13 @@ _RBAC_GROUP = "rbac.authorization.k8s.io"
 
 
 def default_node(node: dict[str, Any]) -> None:
-    """Allocatable resources are the capacity when the node does not say otherwise."""
+    """Allocatable resources are the capacity when the node does not say otherwise; the old and new field agree."""
+    spec = child(node, "spec")
+    single = spec.get("podCIDR")
+    if single and (spec.get("podCIDRs") or [None])[0] != single:
+        spec["podCIDRs"] = [single]
+    elif spec.get("podCIDRs"):
+        spec["podCIDR"] = spec["podCIDRs"][0]
     status = child(node, "status")
     if status.get("allocatable") is None and status.get("capacity") is not None:
         status["allocatable"] = dict(status["capacity"])
@@ -28,8 +35,12 @@ def default_namespace(namespace: dict[str, Any]) -> None:
 
 
 def default_secret(secret: dict[str, Any]) -> None:
-    """A secret without a type is opaque."""
+    """A secret without a type is opaque; plain texts become data, as upstream's conversion has it."""
     fill(secret, "type", "Opaque")
+    texts = secret.pop("stringData", None)
+    if texts:
+        data = child(secret, "data")
+        data |= {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
 
 
 def default_service(service: dict[str, Any]) -> None:
@@ -70,7 +81,8 @@ def default_role_binding(binding: dict[str, Any]) -> None:
 
 def default_priority_class(priority: dict[str, Any]) -> None:
     """Higher priorities preempt lower ones."""
-    fill(priority, "preemptionPolicy", "PreemptLowerPriority")
+    if priority.get("preemptionPolicy") is None:
+        priority["preemptionPolicy"] = "PreemptLowerPriority"
 
 
 def default_token_request(request: dict[str, Any]) -> None:

@@ -71,9 +71,7 @@ def prepare_namespace_status(obj: Object, old: Object) -> None:
 def prepare_node(obj: Object) -> None:
     """Fields of features that are gone."""
     (obj.get("spec") or {}).pop("configSource", None)
-    status = obj.get("status") or {}
-    for key in ("config", "declaredFeatures"):
-        status.pop(key, None)
+    (obj.get("status") or {}).pop("config", None)
 
 
 def prepare_node_update(obj: Object, old: Object) -> None:

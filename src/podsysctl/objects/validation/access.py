@@ -9,6 +9,7 @@ from typing import Any
 from podsysctl.objects import names
 from podsysctl.objects.validation.fields import Errors, each, invalid, not_supported, required
 from podsysctl.objects.validation.meta import validate_metadata, validate_selector, validate_update_metadata
+from podsysctl.objects.validation.workloads import selector_of
 
 Object = Mapping[str, Any]
 
@@ -57,9 +58,9 @@ def validate_cluster_role(obj: Object, errors: Errors, old: Object | None = None
         errors.append(required(path, text))
     any_values = _has_bad_values((old or {}).get("aggregationRule"))
     for index, selector in enumerate(chosen):
-        where, before = f"{path}[{index}]", len(errors)
+        where = f"{path}[{index}]"
         validate_selector(selector, errors, where, any_values=any_values)
-        if len(errors) > before:
+        if selector_of(selector) is None:
             errors.append(invalid(where, None, "invalid label selector."))
 
 

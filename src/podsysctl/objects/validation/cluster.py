@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from podsysctl.objects import names
-from podsysctl.objects.validation.fields import Errors, Named, duplicate, forbidden, invalid
+from podsysctl.objects.addresses import range_errors, range_family
+from podsysctl.objects.quote import quote
+from podsysctl.objects.validation.fields import Errors, Named, duplicate, each, forbidden, invalid
 from podsysctl.objects.validation.meta import validate_finalizer_name, validate_metadata, validate_update_metadata
 from podsysctl.objects.validation.pods.amounts import validate_quantity
 from podsysctl.objects.validation.pods.scheduling import validate_taints
@@ -15,6 +17,12 @@ from podsysctl.objects.validation.pods.scheduling import validate_taints
 Object = Mapping[str, Any]
 
 _ONCE = 'node updates may not change {} except from "" to valid'
+_LONGEST_FEATURE = 253
+_FEATURE = r"[A-Z][a-zA-Z0-9]*(/[a-zA-Z][a-zA-Z0-9]*)*"
+_FEATURE_TEXT = (
+    "must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or "
+    "MyFeature/mySubFeature), and contain only alphanumeric characters and slashes"
+)
 _PHASES = {
     "Active": "may only be 'Active' if `deletionTimestamp` is empty",
     "Terminating": "may only be 'Terminating' if `deletionTimestamp` is not empty",
@@ -29,25 +37,30 @@ def validate_node(obj: Object, errors: Errors) -> None:
     _validate_amounts(obj, errors)
     swap = ((obj.get("status") or {}).get("nodeInfo") or {}).get("swap") or {}
     if swap.get("capacity") is not None and swap["capacity"] <= 0:
-        errors.append(invalid("metadata.nodeSwapStatus.capacity", swap["capacity"], "must be greater than 0"))
+        errors.append(invalid("metadata.nodeSwapStatus.capacity", swap["capacity"], "must be greater than zero"))
+    _validate_features(obj, errors)
     ranges = spec.get("podCIDRs") or ()
     for index, text in enumerate(ranges):
-        if _family(text) is None:
-            where = f"spec.podCIDRs[{index}]"
-            errors.append(invalid(where, text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"))
-    if len(ranges) > 1 and sorted(str(_family(text)) for text in ranges) != ["4", "6"]:
+        each(errors, f"spec.podCIDRs[{index}]", text, range_errors(text))
+    if len(ranges) > 1 and sorted(str(range_family(text)) for text in ranges) != ["4", "6"]:
         text = "may specify no more than one CIDR for each IP family"
         errors.append(invalid("spec.podCIDRs", list(ranges), text))
 
 
-def _family(text: str) -> int | None:
-    """4 or 6 for a well-formed address range, else None."""
-    if "/" not in text:
-        return None
-    try:
-        return ipaddress.ip_interface(text).version
-    except ValueError:
-        return None
+def _validate_features(obj: Object, errors: Errors) -> None:
+    path, before = "status.declaredFeatures", None
+    for index, name in enumerate((obj.get("status") or {}).get("declaredFeatures") or ()):
+        where = f"{path}[{index}]"
+        if before is not None and name == before:
+            errors.append(duplicate(where, name))
+        elif before is not None and name < before:
+            errors.append(invalid(where, name, "list must be sorted alphabetically"))
+        if len(name.encode()) > _LONGEST_FEATURE:
+            text = f"must be no more than {_LONGEST_FEATURE} characters"
+            errors.append(invalid(where, name, f"invalid feature name {quote(name)}: {text}"))
+        elif not re.fullmatch(_FEATURE, name):
+            errors.append(invalid(where, name, f"invalid feature name {quote(name)}: {_FEATURE_TEXT}"))
+        before = name
 
 
 def _validate_amounts(obj: Object, errors: Errors) -> None:
@@ -68,6 +81,7 @@ def validate_node_status_update(new: Object, old: Object, errors: Errors) -> Non
     spec, old_spec = new.get("spec") or {}, old.get("spec") or {}
     validate_update_metadata(new, old, errors)
     _validate_amounts(new, errors)
+    _validate_features(new, errors)
     seen: set[tuple[str, str]] = set()
     for index, address in enumerate((new.get("status") or {}).get("addresses") or ()):
         pair = (address.get("type") or "", address.get("address") or "")
