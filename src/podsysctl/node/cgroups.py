@@ -6,6 +6,8 @@ pod's group carries no limits of ours. Sources: pkg/kubelet/cm/pod_container_man
 
 from __future__ import annotations
 
+import time
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +20,15 @@ from podsysctl.node.qos import GUARANTEED, qos_class
 
 ROOT = Path("/sys/fs/cgroup")
 TOP = "podsysctl"
+REMOVAL_TRIES = 20
+REMOVAL_PAUSE_S = 0.05
 _V2_CONTROLLERS = ("cpu", "memory", "pids", "cpuset", "io")
 _V1_CONTROLLERS = ("cpu", "memory", "pids")
+
+
+def top(config: AgentConfig) -> str:
+    """The group of one machine's cluster: two clusters on a machine may have nodes of one name."""
+    return f"{TOP}_{hashlib.sha256(str(config.root).encode()).hexdigest()[:8]}"
 
 
 class CgroupError(PodsysctlError):
@@ -34,9 +43,9 @@ def parent(pod: pods.Pod, config: AgentConfig) -> str:
     uid = pods.uid(pod)
     if config.kubelet.cgroup_driver == "systemd":
         middle = "" if service == GUARANTEED else f"-{service.lower()}"
-        return f"{TOP}{middle}-pod{uid.replace('-', '_')}.slice"
+        return f"{top(config)}{middle}-pod{uid.replace('-', '_')}.slice"
     middle = "" if service == GUARANTEED else f"/{service.lower()}"
-    return f"{config.kubelet.cgroup_root.rstrip('/')}/{TOP}/{config.node_name}{middle}/pod{uid}"
+    return f"{config.kubelet.cgroup_root.rstrip('/')}/{top(config)}/{config.node_name}{middle}/pod{uid}"
 
 
 def is_unified() -> bool:
@@ -59,10 +68,22 @@ def ensure(pod: pods.Pod, config: AgentConfig) -> None:
 
 
 def remove(pod_uid: str, config: AgentConfig) -> None:
-    """Remove the pod's group in every hierarchy; what is still in use stays for the next try."""
-    for directory in _node_groups(config):
-        for group in (*directory.glob(f"pod{pod_uid}"), *directory.glob(f"*/pod{pod_uid}")):
+    """Remove the pod's group in every hierarchy. Blocks a little, since a group stays busy while its last task ends.
+
+    What is still in use then stays for the next clean-up.
+    """
+    groups = [
+        group
+        for directory in _node_groups(config)
+        for group in (*directory.glob(f"pod{pod_uid}"), *directory.glob(f"*/pod{pod_uid}"))
+    ]
+    for _ in range(REMOVAL_TRIES):
+        for group in groups:
             _remove_tree(group)
+        groups = [group for group in groups if group.is_dir()]
+        if not groups:
+            return
+        time.sleep(REMOVAL_PAUSE_S)
 
 
 def remove_node(config: AgentConfig) -> None:
@@ -82,7 +103,7 @@ def pod_uids(config: AgentConfig) -> set[str]:
 
 
 def _node_groups(config: AgentConfig) -> Iterator[Path]:
-    relative = f"{config.kubelet.cgroup_root.strip('/')}/{TOP}/{config.node_name}".lstrip("/")
+    relative = f"{config.kubelet.cgroup_root.strip('/')}/{top(config)}/{config.node_name}".lstrip("/")
     for hierarchy in _hierarchies():
         directory = hierarchy / relative
         if directory.is_dir():
