@@ -6,8 +6,8 @@ pod's group carries no limits of ours. Sources: pkg/kubelet/cm/pod_container_man
 
 from __future__ import annotations
 
-import time
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
