@@ -11,6 +11,9 @@ from podsysctl.objects.resources import is_huge_page, is_overcommit_allowed, is_
 
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_OLD_ANNOTATIONS = [
+    f"pod.{stage}.kubernetes.io/init-container{what}" for stage in ("beta", "alpha") for what in ("s", "-statuses")
+]
 
 
 def default_pod(pod: dict[str, Any]) -> None:
@@ -27,7 +30,11 @@ def default_pod(pod: dict[str, Any]) -> None:
                 for port in items(container, "ports"):
                     fill_zero(port, "hostPort", port.get("containerPort", 0))
     default_pod_spec(spec)
+    _drop_old_annotations(pod.get("metadata"))
+    if spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     status = pod.get("status") or {}
+    _sync_addresses(status)
     _round_resources(status)
     round_resource_list(status.get("allocatedResources"))
     for list_name in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"):
@@ -38,7 +45,7 @@ def default_pod(pod: dict[str, Any]) -> None:
 
 def default_template(template: dict[str, Any]) -> None:
     """The pod template of a workload."""
-    child(template, "metadata")
+    _drop_old_annotations(child(template, "metadata"))
     default_pod_spec(child(template, "spec"))
 
 
@@ -57,6 +64,22 @@ def default_pod_spec(spec: dict[str, Any]) -> None:
             default_container(container)
     round_resource_list(spec.get("overhead"))
     _round_resources(spec)
+
+
+def _drop_old_annotations(metadata: dict[str, Any] | None) -> None:
+    """Annotations from before init containers were fields are taken out, as upstream's conversion does."""
+    annotations = (metadata or {}).get("annotations")
+    for name in _OLD_ANNOTATIONS if annotations else ():
+        annotations.pop(name, None)
+
+
+def _sync_addresses(status: dict[str, Any]) -> None:
+    """The pod's address and the first of its addresses are the same."""
+    single, several = status.get("podIP"), status.get("podIPs")
+    if single and (not several or several[0].get("ip") != single):
+        status["podIPs"] = [{"ip": single}]
+    elif several and several[0].get("ip"):
+        status["podIP"] = several[0]["ip"]
 
 
 def sync_service_account(spec: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from podsysctl.objects import addresses, names
 from podsysctl.objects.validation.fields import (
     Errors,
     Named,
+    duplicate,
     each,
     forbidden,
     invalid,
@@ -45,9 +46,26 @@ def validate_status_update(new: Object, old: Object, errors: Errors) -> None:
     if (status.get("qosClass") or "") != (old_status.get("qosClass") or ""):
         errors.append(invalid("status.qosClass", Named(status.get("qosClass") or ""), IMMUTABLE))
     _validate_transitions(status, old_status, old_spec, errors)
+    _validate_claim_statuses(status.get("resourceClaimStatuses") or (), spec, errors)
     _validate_addresses(status, old_status, "podIPs", errors)
     _validate_host_addresses(status, old_status, errors)
     _validate_users(status, spec, errors)
+
+
+def _validate_claim_statuses(rows: Any, spec: Spec, errors: Errors) -> None:
+    known = {claim.get("name") for claim in spec.get("resourceClaims") or ()}
+    seen: set[str] = set()
+    for index, row in enumerate(rows):
+        path, name = f"status.resourceClaimStatuses[{index}]", row.get("name") or ""
+        if name not in known:
+            text = "must match the name of an entry in `spec.resourceClaims`"
+            errors.append(invalid(f"{path}.name", name, text))
+        if name in seen:
+            errors.append(duplicate(f"{path}.name", name))
+        seen.add(name)
+        claim = row.get("resourceClaimName")
+        if claim is not None:
+            each(errors, f"{path}.resourceClaimName", Named(claim), names.name_subdomain(claim))
 
 
 def _validate_conditions(conditions: Any, errors: Errors) -> None:
