@@ -68,7 +68,7 @@ def default_pod_spec(spec: dict[str, Any]) -> None:
 
 def _drop_old_annotations(metadata: dict[str, Any] | None) -> None:
     """Annotations from before init containers were fields are taken out, as upstream's conversion does."""
-    annotations = (metadata or {}).get("annotations")
+    annotations = (metadata or {}).get("annotations") or {}
     for name in _OLD_ANNOTATIONS if annotations else ():
         annotations.pop(name, None)
 
