@@ -169,3 +169,17 @@ async def test_stop_ends_watches(api: Api) -> None:
         stopping = asyncio.create_task(api.server.stop())
         assert await watch.next() is None
         await asyncio.wait_for(stopping, 10)
+
+
+async def test_watch_of_one_nodes_pods_sees_them_come_and_go(api: Api) -> None:
+    """The watchers of the other nodes are not even woken."""
+    query = {"fieldSelector": "spec.nodeName=n1", "resourceVersion": str(api.server.context.store.revision)}
+    other = {**query, "fieldSelector": "spec.nodeName=n2"}
+    async with api.watch("/api/v1/pods", **query) as watch, api.watch("/api/v1/pods", **other) as second:
+        await api.make(PODS, pod("a"))
+        await api.make(PODS, pod("b", nodeName="n2"))
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "a"}, "target": {"name": "n1"}}
+        await api.make(f"{PODS}/a/binding", binding)
+        await api.call("DELETE", f"{PODS}/a", {"gracePeriodSeconds": 0})
+        assert await watch.take(2) == [("ADDED", "a"), ("DELETED", "a")]
+        assert await second.take(1) == [("ADDED", "b")]

@@ -30,6 +30,10 @@ from podsysctl.apiserver.store import Store
 from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError
 
+_KEEPALIVE_S = 120
+_SHUTDOWN_S = 3
+"""Time for answers under way when the server stops; watches have been ended before."""
+
 _log = logging.getLogger("podsysctl.apiserver")
 
 
@@ -91,7 +95,11 @@ class ApiServer:
             tls = context.authority.server_context((config.address, socket.gethostname(), *config.extra_names))
             await self._bootstrap(context)
             self._runner = web.AppRunner(
-                create_app(context), handler_cancellation=True, access_log=None, keepalive_timeout=120
+                create_app(context),
+                handler_cancellation=True,
+                access_log=None,
+                keepalive_timeout=_KEEPALIVE_S,
+                shutdown_timeout=_SHUTDOWN_S,
             )
             await self._runner.setup()
             await web.SockSite(self._runner, listener, ssl_context=tls, backlog=limits.LISTEN_BACKLOG).start()

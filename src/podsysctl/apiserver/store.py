@@ -23,7 +23,7 @@ import orjson
 from podsysctl.apiserver import storelog
 from podsysctl.apiserver.storeindex import Bucket, Change, ChangeType, Item, prefix_end
 from podsysctl.apiserver.storelog import LogEntry, StoreFailedError
-from podsysctl.apiserver.watchqueue import WatchQueue
+from podsysctl.apiserver.watchqueue import Topic, Watchers, WatchQueue
 from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError
 
@@ -71,7 +71,7 @@ class Store:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._buckets: dict[str, Bucket] = {}
-        self._watches: dict[str, set[WatchQueue]] = {}
+        self._watches: dict[str, Watchers] = {}
         self._pending: dict[tuple[str, str], _Pending] = {}
         self._loaded_rev = 0
         self._epoch = 0
@@ -110,9 +110,8 @@ class Store:
 
     def end_watches(self) -> None:
         """Close every watcher's queue."""
-        for queues in list(self._watches.values()):
-            for queue in list(queues):
-                queue.close()
+        for watchers in self._watches.values():
+            watchers.close()
 
     async def close(self) -> None:
         """Write what is waiting, end all watches and release the directory."""
@@ -224,12 +223,9 @@ class Store:
         """Call `observer` on the loop for every durable change, before any watcher sees it."""
         self._observers.append(observer)
 
-    def subscribe(self, resource: str, prefix: str = "") -> WatchQueue:
+    def subscribe(self, resource: str, prefix: str = "", topic: Topic | None = None) -> WatchQueue:
         """A queue of the changes after the present revision; close it when done."""
-        watchers = self._watches.setdefault(resource, set())
-        queue = WatchQueue(prefix, self.revision, watchers.discard)
-        watchers.add(queue)
-        return queue
+        return self._watches.setdefault(resource, Watchers()).subscribe(prefix, self.revision, topic)
 
     async def history(self, resource: str, prefix: str, after: int, until: int) -> AsyncIterator[Change]:
         """Changes with after < revision <= until, oldest first. Raises CompactedError."""
@@ -321,9 +317,9 @@ class Store:
         self.revision = change.rev
         for observer in self._observers:
             observer(change)
-        for queue in list(self._watches.get(change.resource, ())):
-            if change.item.key.startswith(queue.prefix):
-                queue.put(change)
+        watchers = self._watches.get(change.resource)
+        if watchers is not None:
+            watchers.publish(change)
 
 
 def _retrieve(future: asyncio.Future[int]) -> None:
