@@ -26,6 +26,7 @@ from podsysctl.node.extension import SandboxExtension
 from podsysctl.node.gates.verdict import NodeView
 from podsysctl.node.hostname import read_node_dns
 from podsysctl.node.images import Images
+from podsysctl.node.log_rotation import LogRotation
 from podsysctl.node.paths import NodePaths
 from podsysctl.node.pleg import Pleg
 from podsysctl.node.pool import Pool
@@ -134,6 +135,7 @@ class Agent:
                 group.create_task(pleg.run())
                 group.create_task(pleg.follow_events())
                 group.create_task(self._housekeeping(services.cleanup))
+                group.create_task(LogRotation(self._runtime, self.config.node_name, self._clock).run())
 
     def _services(self, tasks: Tasks, recorder: EventRecorder, pleg: Pleg, runtime_name: str) -> Services:
         """Wire the parts together."""
