@@ -77,7 +77,7 @@ async def _drain(connection: Connection, args: argparse.Namespace) -> int:
     nodes = await cordon.nodes(connection, args, errors)
     for node in nodes:
         await cordon.mark(connection, args, node, True)
-    pending: list[str] = []
+    pending: dict[str, str] = {}
     for node in nodes:
         try:
             await _drain_node(connection, args, node)
@@ -86,10 +86,11 @@ async def _drain(connection: Connection, args: argparse.Namespace) -> int:
             sys.stderr.write(
                 f'error: unable to drain node "{node.name}" due to error: {error.message}, continuing command...\n'
             )
-            pending.append(node.name)
+            pending[node.name] = error.message
     failures.raise_all(errors)
     if pending:
         sys.stderr.write("There are pending nodes to be drained:\n" + "".join(f" {name}\n" for name in pending))
+        sys.stderr.write("".join(f"{text}\n" for text in pending.values()))
         return 1
     return 0
 

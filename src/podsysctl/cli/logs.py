@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from podsysctl.base import limits
-from podsysctl.base.errors import PodsysctlError, UsageError
+from podsysctl.base.errors import PodsysctlError, StatusError, UsageError
 from podsysctl.cli import connect, failures, flags, podpick
 from podsysctl.cli.connect import Connection
 from podsysctl.client.rest import Object, quote_path
@@ -113,7 +113,14 @@ async def _pods(connection: Connection, args: argparse.Namespace) -> list[Object
         if not found.items:
             sys.stderr.write(f"No resources found in {connection.namespace} namespace.\n")
         return found.items
-    return [await podpick.pod(connection, args.words[0])]
+    try:
+        return [await podpick.pod(connection, args.words[0])]
+    except StatusError as error:
+        if error.code != 404:
+            raise
+        raise failures.PlainError(
+            f'error from server (NotFound): {error.message} in namespace "{connection.namespace}"'
+        ) from error
 
 
 def _sources(pod: Object, args: argparse.Namespace) -> list[Source]:
@@ -122,7 +129,7 @@ def _sources(pod: Object, args: argparse.Namespace) -> list[Source]:
     if args.all_containers:
         groups = ("initContainers", "containers", "ephemeralContainers")
         return [Source(*where, c["name"]) for group in groups for c in spec.get(group) or ()]
-    return [Source(*where, podpick.container(pod, args.container, quiet=bool(args.selector)))]
+    return [Source(*where, podpick.container(pod, args.container))]
 
 
 def _params(args: argparse.Namespace, source: Source) -> dict[str, str]:

@@ -76,12 +76,12 @@ def all_names(obj: Object) -> str:
 
 
 def container(obj: Object, wanted: str, *, quiet: bool = False) -> str:
-    """The container to use; says on stderr when it chose among several. Raises UsageError."""
+    """The container to use; says on stderr when it chose among several. Raises NoPodError."""
     name = wanted or (obj["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER) or ""
     names = [n for n, _ in _containers(obj)]
     if name:
         if name not in names:
-            raise UsageError(
+            raise NoPodError(
                 f"container {name} is not valid for pod {obj['metadata']['name']} out of: {all_names(obj)}"
             )
         return name

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cmp_to_key
 from typing import Any, TypeVar
 
 from podsysctl.base.errors import PodsysctlError, UsageError
 from podsysctl.client.rest import Object
+from podsysctl.objects import quantity
+from podsysctl.objects.gotext import json_text
 
 T = TypeVar("T")
 
@@ -21,34 +24,33 @@ def sort(rows: Sequence[T], path: str, object_of: Callable[[T], Object]) -> list
     if rows and all(value is None for value in values):
         shown = "{." + path.strip("{}").removeprefix(".") + "}"
         raise UsageError(f'couldn\'t find any field with path "{shown}" in the list of objects')
-    keyed = [(_key(value), row) for value, row in zip(values, rows, strict=True)]
-    return [row for _, row in sorted(keyed, key=lambda pair: pair[0])]
+    pairs: list[tuple[Any, T]] = list(zip(values, rows, strict=True))
+    pairs.sort(key=cmp_to_key(lambda one, other: compare(one[0], other[0])))
+    return [row for _, row in pairs]
 
 
-def _key(value: Any) -> tuple[Any, ...]:
-    if value is None:
-        return (0,)
-    if isinstance(value, bool | int | float):
-        return (1, float(value))
-    text = str(value)
-    number = _quantity(text)
-    if number is not None:
-        return (1, number)
-    return (2, natural_key(text))
+def compare(a: Any, b: Any) -> int:
+    """-1, 0 or 1: nothing comes first, amounts such as 500m and 1 compare as amounts, other texts letter by letter.
+
+    >>> compare("500m", "1"), compare("a10", "a9"), compare(None, "x"), compare(2, 10)
+    (-1, -1, -1, -1)
+    """
+    if a is None or b is None:
+        return (a is not None) - (b is not None)
+    if isinstance(a, str) and isinstance(b, str):
+        first, second = _amount(a), _amount(b)
+        if first is not None and second is not None:
+            return (first > second) - (first < second)
+        return (a > b) - (a < b)
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return (a > b) - (a < b)
+    raise UsageError(f"unsortable values: {json_text(a)} and {json_text(b)}")
 
 
-def _quantity(text: str) -> float | None:
-    if not re.match(r"[-+]?[0-9.]", text):
+def _amount(text: str) -> int | None:
+    if not re.match(r"[-+.0-9]", text):
         return None
-    from podsysctl.objects import quantity
-
     try:
-        return float(quantity.parse_quantity(text).nanos)
+        return quantity.parse_quantity(text).nanos
     except PodsysctlError:
         return None
-
-
-def natural_key(text: str) -> tuple[Any, ...]:
-    """Digits compare as numbers: `web2` before `web10`."""
-    parts = re.split(r"(\d+)", text)
-    return tuple((1, int(part), part) if part.isdigit() else (2, 0, part) for part in parts if part)

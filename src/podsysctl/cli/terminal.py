@@ -62,7 +62,7 @@ def raw_mode(active: bool) -> Iterator[None]:
     handle = sys.stdin.fileno()
     saved = termios.tcgetattr(handle)
     try:
-        tty.setraw(handle)
+        tty.setraw(handle, termios.TCSANOW)  # what was typed before is input too
         yield
     finally:
         termios.tcsetattr(handle, termios.TCSADRAIN, saved)

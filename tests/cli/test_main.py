@@ -1,0 +1,108 @@
+"""Finding commands, parsing what is common to them, and exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+
+import pytest
+
+from podsysctl.base.errors import UsageError
+from podsysctl.cli import flags, main
+from tests.cli.conftest import Run
+
+WRITTEN = [c for c in main.COMMANDS if find_spec(f"podsysctl.cli.{c.module}")]
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "rest"),
+    [
+        (["get", "pods"], "get", ["pods"]),
+        (["-n", "get", "get", "pods"], "get", ["-n", "get", "pods"]),
+        (["--namespace=x", "adm", "drain", "n1"], "adm drain", ["--namespace=x", "n1"]),
+        (["create", "secret", "generic", "s"], "create secret generic", ["s"]),
+        (["create", "-f", "x"], "create", ["-f", "x"]),
+    ],
+)
+def test_find_command_takes_the_longest_match_behind_flags(words: list[str], name: str, rest: list[str]) -> None:
+    """Flags may stand before the command, and two words win over one."""
+    command, left = main.find_command(words)
+    assert command is not None
+    assert (command.name, left) == (name, rest)
+
+
+@pytest.mark.parametrize("command", WRITTEN, ids=lambda c: c.name)
+def test_command_has_help_and_parses(command: main.Command) -> None:
+    """Every command module keeps the seam: HELP, add_arguments and run."""
+    module = import_module(f"podsysctl.cli.{command.module}")
+    assert module.HELP
+    assert callable(module.run)
+    parser = flags.Parser(prog=command.name, allow_abbrev=False)
+    module.add_arguments(parser)
+    flags.add_global(parser)
+    assert "--help" in parser.format_help()
+
+
+def test_help_names_every_shown_command(run: Run) -> None:
+    """`--help` is complete."""
+    text = run("--help").out
+    assert all(f"  {c.name}" in text for c in main.COMMANDS if c.group)
+
+
+def test_help_imports_no_command_and_no_client() -> None:
+    """`--help` is quick because it loads nothing heavy."""
+    program = (
+        "import sys; from podsysctl.cli import main; main.main(['--help']);"
+        "print([m for m in sys.modules if m in ('aiohttp', 'asyncio', 'yaml', 'rich')], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["gte"], 2, 'error: unknown command "gte" for "podsysctl"\n\nhint: did you mean `get`?\n'),
+        (["rollout"], 2, "error: `rollout` needs one of: status, history, undo, restart, pause, resume\n"),
+        (["get"], 2, "error: Required resource not specified.\n"),
+        (["get", "pods", "--nope"], 2, "error: unrecognized arguments: --nope\n"),
+        (["get", "nothings"], 1, 'error: the server doesn\'t have a resource type "nothings"\n'),
+        (["get", "pod", "none"], 1, 'Error from server (NotFound): pods "none" not found\n'),
+        (["get", "pods", "--as", "nobody"], 3, "Error from server (Forbidden): pods is forbidden: "),
+        (["get", "pods", "--kubeconfig", "/none"], 2, "error: cannot read kubeconfig /none: No such file or directory"),
+        (["get", "pods", "--server", "http://127.0.0.1:9"], 1, "error: the connection to the server 127.0.0.1:9 was "),
+        (["apply", "-f", "none.yaml"], 2, 'error: the path "none.yaml" does not exist\n'),
+    ],
+)
+def test_failure_has_exit_code_and_text(run: Run, words: list[str], code: int, text: str) -> None:
+    """1 failed, 2 usage, 3 refused by policy; the first line says what is wrong."""
+    done = run(*words)
+    assert done.code == code
+    assert done.err.startswith(text)
+    assert done.out == ""
+
+
+def test_flags_with_optional_value_do_not_eat_the_next_word() -> None:
+    """`--dry-run web` is a flag and a word, `--dry-run=server` a flag with a value; switches take =false."""
+    parser = flags.Parser(allow_abbrev=False)
+    flags.add_dry_run(parser)
+    flags.add_bool(parser, "--wait", default=True, help="x")
+    parser.add_argument("--force", action="store_true")
+    parser.add_argument("words", nargs="*")
+    args = parser.parse(["a", "--dry-run", "b", "--wait=false", "--force=false", "c"], None)
+    assert (args.dry_run, args.words, args.wait, args.force) == ("client", ["a", "b", "c"], False, False)
+    assert parser.parse(["--dry-run=server", "--force=true"], None).force
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1m30s", 90), ("500ms", 0.5), ("1.5h", 5400), ("-1s", -1)])
+def test_parse_duration_reads_go_durations(text: str, seconds: float) -> None:
+    """Durations are written as in Go."""
+    assert flags.parse_duration(text) == seconds
+
+
+def test_parse_duration_of_something_else_says_what_it_wants() -> None:
+    """A bad duration is a usage error with an example."""
+    with pytest.raises(UsageError, match='"soon" is not a duration such as 30s'):
+        flags.parse_duration("soon")
