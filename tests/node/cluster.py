@@ -20,6 +20,7 @@ from podsysctl.client.rest import Client
 from podsysctl.node import cgroups
 from podsysctl.node.agent import Agent, drain
 from podsysctl.node.config import AgentConfig, KubeletConfiguration
+from podsysctl.node.extension import SandboxExtension
 from podsysctl.node.status_writer import PODS
 from podsysctl.node.volumes import mounts
 from podsysctl.objects.kinds import builtin_by_resource
@@ -94,13 +95,14 @@ class Cluster:
         self.client = client
         self.runtime = runtime
         self.config = config
+        self.extensions: tuple[SandboxExtension, ...] = ()
         self.agent: Agent | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start_agent(self, **kubelet: Any) -> None:
         """Start the agent and wait until its node is Ready."""
         config = replace(self.config, kubelet=KubeletConfiguration(**kubelet))
-        self.agent = Agent(self.client, self.runtime, config)
+        self.agent = Agent(self.client, self.runtime, config, extensions=self.extensions)
         self._task = asyncio.create_task(self.agent.run())
         ready = asyncio.create_task(self.agent.ready.wait())
         await asyncio.wait({self._task, ready}, timeout=WAIT_S, return_when=asyncio.FIRST_COMPLETED)
@@ -216,7 +218,9 @@ class Cluster:
 
 
 @asynccontextmanager
-async def running_cluster(containerd: PrivateContainerd) -> AsyncIterator[Cluster]:
+async def running_cluster(
+    containerd: PrivateContainerd, extensions: tuple[SandboxExtension, ...] = ()
+) -> AsyncIterator[Cluster]:
     """A fresh API server and node on a containerd that runs; afterwards the node must leave nothing."""
     home = Path(tempfile.mkdtemp(prefix="psn-", dir="/tmp"))
     try:
@@ -229,12 +233,13 @@ async def running_cluster(containerd: PrivateContainerd) -> AsyncIterator[Cluste
             async with Client(config) as client:
                 node = AgentConfig(NODE, home / "node", image_aliases=Aliases({"centos": TOOLBOX}))
                 cluster = Cluster(api, client, runtime, node)
+                cluster.extensions = extensions
                 try:
                     yield cluster
                 finally:
                     await cluster.stop_agent()
                     await drain(client, runtime, node)
                     left = await cluster.leftovers()
-        assert left == []
+        assert left == [], left
     finally:
         shutil.rmtree(home)

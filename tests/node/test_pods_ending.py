@@ -168,7 +168,7 @@ async def test_sandbox_that_died_is_replaced(cluster: Cluster) -> None:
     after = await cluster.wait("a", lambda p: is_ready(p) and "running" in state(p))
     ids = [p["status"]["containerStatuses"][0]["containerID"] for p in (before, after)]
     assert ids[0] != ids[1]
-    assert after["status"]["containerStatuses"][0]["restartCount"] == 1
+    assert after["status"]["containerStatuses"][0]["restartCount"] >= 1
 
 
 async def test_many_pods_at_once_all_become_ready(cluster: Cluster) -> None:

@@ -17,7 +17,7 @@ from podsysctl.node import pod as pods
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.paths import NodePaths, uid_of_log_directory
 from podsysctl.node.runtime_reader import RuntimeReader
-from podsysctl.node.runtime_state import EXITED, PodRuntime
+from podsysctl.node.runtime_state import EXITED, RUNNING, UNKNOWN, PodRuntime
 from podsysctl.node.status_writer import PODS
 from podsysctl.node.stop import Stopper
 from podsysctl.node.volumes.manager import Volumes
@@ -72,22 +72,19 @@ class Cleanup:
         await self._runtime.remove_container(container_id)
         self._reader.forget(container_id)
 
-    async def remove_pod(self, uid: str) -> None:
+    async def remove_pod(self, runtime: PodRuntime) -> None:
         """Remove every trace of a pod from the node. Raises RuntimeServiceError, KernelError."""
-        selector = {labels.POD_UID: uid, labels.NODE: self._config.node_name}
-        containers, sandboxes = await asyncio.gather(
-            self._runtime.list_containers(cri.ContainerFilter(label_selector=selector)),
-            self._runtime.list_pod_sandbox(cri.PodSandboxFilter(label_selector=selector)),
-        )
-        for entry in containers:
-            if entry.state in (cri.CONTAINER_RUNNING, cri.CONTAINER_UNKNOWN):
-                await self._runtime.stop_container(entry.id, ORPHAN_STOP_S)
-            await self._remove_container(entry.id)
-        for sandbox in sandboxes:
-            await self._stopper.sandbox(uid, sandbox.id)
-            await self._runtime.remove_pod_sandbox(sandbox.id)
-        await self._volumes.remove(uid)
-        await asyncio.to_thread(self._remove_files, uid)
+        for record in runtime.containers:
+            if record.state in (RUNNING, UNKNOWN):
+                await self._runtime.stop_container(record.id, ORPHAN_STOP_S)
+        for sandbox in runtime.sandboxes:
+            if sandbox.ready:
+                await self._stopper.sandbox(runtime.uid, sandbox.id)
+            await self._runtime.remove_pod_sandbox(sandbox.id)  # its containers go with it
+        for record in runtime.containers:
+            self._reader.forget(record.id)
+        await self._volumes.remove(runtime.uid)
+        await asyncio.to_thread(self._remove_files, runtime.uid)
 
     def _remove_files(self, uid: str) -> None:
         if self._paths.logs.is_dir():
@@ -110,7 +107,7 @@ class Cleanup:
         for uid in sorted(await self._traces() - set(known)):
             log.info("pod %s is gone; removing what it left", uid)
             try:
-                await self.remove_pod(uid)
+                await self.remove_pod(await self._reader.read(uid))
             except (PodsysctlError, OSError) as error:
                 log.warning("what pod %s left cannot be removed yet: %s", uid, error)
 

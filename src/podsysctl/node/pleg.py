@@ -13,6 +13,7 @@ from collections.abc import Callable
 from podsysctl.base.clock import Clock
 from podsysctl.base.errors import RuntimeServiceError
 from podsysctl.node import labels
+from podsysctl.node.runtime_state import CREATED, EXITED, RUNNING, UNKNOWN, PodRuntime
 from podsysctl.runtime import cri_pb2 as cri
 from podsysctl.runtime.service import RuntimeService
 
@@ -30,6 +31,13 @@ SOONEST_S = 0.1
 HEALTHY_S = 180.0
 """Age of the last good list past which the node is not ready (pleg/generic.go, relistThreshold)."""
 
+_STATES = {
+    CREATED: cri.CONTAINER_CREATED,
+    RUNNING: cri.CONTAINER_RUNNING,
+    EXITED: cri.CONTAINER_EXITED,
+    UNKNOWN: cri.CONTAINER_UNKNOWN,
+}
+
 _Snapshot = dict[str, frozenset[tuple[str, int]]]
 
 
@@ -44,6 +52,7 @@ class Pleg:
         self._clock = clock
         self._changed = changed
         self._known: _Snapshot = {}
+        self._noted: set[str] = set()
         self._interval_s = RELIST_S
         self._longest_s = RELIST_S
         self._hurry = asyncio.Event()
@@ -54,6 +63,16 @@ class Pleg:
         if self._longest_s == RELIST_S:
             self._interval_s = SOONEST_S
             self._hurry.set()
+
+    def note(self, runtime: PodRuntime) -> None:
+        """A worker has just read this of its pod: the next list need not tell it again."""
+        states: set[tuple[str, int]] = {(c.id, _STATES[c.state]) for c in runtime.containers}
+        states |= {(s.id, cri.SANDBOX_READY if s.ready else cri.SANDBOX_NOTREADY) for s in runtime.sandboxes}
+        self._noted.add(runtime.uid)
+        if states:
+            self._known[runtime.uid] = frozenset(states)
+        else:
+            self._known.pop(runtime.uid, None)
 
     def has(self, uid: str) -> bool:
         """Whether the runtime had anything of a pod when it was last listed."""
@@ -88,6 +107,7 @@ class Pleg:
 
     async def relist(self) -> None:
         """Compare the runtime with what was last seen. Raises RuntimeServiceError."""
+        self._noted.clear()
         sandboxes, containers = await asyncio.gather(
             self._runtime.list_pod_sandbox(cri.PodSandboxFilter(label_selector=self._selector)),
             self._runtime.list_containers(cri.ContainerFilter(label_selector=self._selector)),
@@ -98,9 +118,12 @@ class Pleg:
         for entry in containers:
             found.setdefault(entry.labels[labels.POD_UID], set()).add((entry.id, entry.state))
         now = {uid: frozenset(states) for uid, states in found.items()}
-        before, self._known = self._known, now
+        before = self._known
+        # What a worker read while the lists were under way is newer than the lists.
+        self._known = {uid: states for uid, states in now.items() if uid not in self._noted}
+        self._known |= {uid: before[uid] for uid in self._noted if uid in before}
         self._listed_s = self._clock.monotonic_s()
-        for uid in now.keys() | before.keys():
+        for uid in (now.keys() | before.keys()) - self._noted:
             if now.get(uid) != before.get(uid):
                 self._changed(uid)
 

@@ -107,7 +107,6 @@ class PodSync:
         starts = [*plan.start_ephemeral, *plan.start_init, *plan.start]
         if not starts or self._ending.is_set():
             return outcome
-        await self._verify(pod, sandbox_id)
         if pods.is_host_network(pod):
             ips = self._shared.node_facts().ips
         starter = _Starter(self._shared, pod, runtime, sandbox_id, ips, volumes, outcome, self._ending)
@@ -120,7 +119,9 @@ class PodSync:
         ready = runtime.ready_sandbox()
         if ready is None or self.verified_sandbox == ready.id:
             return False
-        await self._verify(pod, ready.id)
+        if not pods.sysctls(pod):
+            return False
+        await self._verify(pod, await self._shared.runtime.pod_sandbox_status(ready.id, verbose=True))
         return True
 
     async def _kill_some(self, pod: pods.Pod, runtime: PodRuntime, plan: Actions) -> None:
@@ -174,7 +175,7 @@ class PodSync:
             outcome.error = error.message
             return None
         try:
-            response = await shared.runtime.pod_sandbox_status(sandbox_id)
+            response = await shared.runtime.pod_sandbox_status(sandbox_id, verbose=bool(pods.sysctls(pod)))
         except RuntimeServiceError as error:
             text = f"Unable to get pod sandbox status: {error.message}"
             shared.events.pod(pod, events.WARNING, events.FAILED_SANDBOX_STATUS, text)
@@ -182,6 +183,7 @@ class PodSync:
             return None
         if not await self._extend(pod, sandbox_id, outcome):
             return None
+        await self._verify(pod, response)
         network = response.status.network
         ips = (network.ip, *(entry.ip for entry in network.additional_ips))
         return sandbox_id, tuple(ip for ip in ips if ip)
@@ -199,15 +201,13 @@ class PodSync:
             return False
         return True
 
-    async def _verify(self, pod: pods.Pod, sandbox_id: str) -> None:
-        """Read back declared sysctls once per sandbox, and warn when one is not there."""
-        if self.verified_sandbox == sandbox_id:
-            return
-        self.verified_sandbox = sandbox_id
+    async def _verify(self, pod: pods.Pod, response: Any) -> None:
+        """Read back declared sysctls once per sandbox, given its verbose status, and warn when one is not there."""
+        self.verified_sandbox = response.status.id
         if not pods.sysctls(pod):
             return
         declared = kubelet_policy.sandbox_sysctls(pod)
-        result = await verify.verify(self._shared.runtime, sandbox_id, declared)
+        result = await verify.verify(response, declared)
         self.verified = verify.condition(declared, result)
         if not isinstance(result, str) and result:
             text = "Declared sysctls are not in effect: " + "; ".join(str(d) for d in result)

@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from podsysctl.base.errors import KernelError, NameSyntaxError, RuntimeServiceError
+from podsysctl.base.errors import KernelError, NameSyntaxError
 from podsysctl.kernel import procsys
 from podsysctl.kernel.namespaces import Namespaces
 from podsysctl.node.conditions import SYSCTLS_VERIFIED
-from podsysctl.runtime.service import RuntimeService
 from podsysctl.sysctls import catalogue
 from podsysctl.sysctls.name import SysctlName, parse_name
 from podsysctl.sysctls.value import values_equal
@@ -40,12 +39,11 @@ class NamespacesUnknownError(Exception):
     """The runtime does not tell where the sandbox's namespaces are."""
 
 
-async def sandbox_namespaces(runtime: RuntimeService, sandbox_id: str) -> Namespaces:
+def sandbox_namespaces(response: Any) -> Namespaces:
     """The sandbox's namespaces, from the runtime's verbose status: its process, or the files its spec names.
 
-    Raises NamespacesUnknownError, RuntimeServiceError.
+    Raises NamespacesUnknownError.
     """
-    response = await runtime.pod_sandbox_status(sandbox_id, verbose=True)
     try:
         info = json.loads(response.info.get("info") or "{}")
     except ValueError as error:
@@ -87,14 +85,14 @@ def compare(declared: Mapping[str, str], namespaces: Namespaces) -> list[Differe
     return out
 
 
-async def verify(runtime: RuntimeService, sandbox_id: str, declared: Mapping[str, str]) -> list[Difference] | str:
-    """What differs, or a text saying why it could not be found out."""
+async def verify(response: Any, declared: Mapping[str, str]) -> list[Difference] | str:
+    """What differs in the sandbox of this verbose status, or a text saying why it could not be found out."""
     try:
-        namespaces = await sandbox_namespaces(runtime, sandbox_id)
+        namespaces = sandbox_namespaces(response)
         return await asyncio.to_thread(compare, declared, namespaces)
     except NamespacesUnknownError as error:
         return str(error)
-    except (RuntimeServiceError, KernelError) as error:
+    except KernelError as error:
         return error.message
 
 

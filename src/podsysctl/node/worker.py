@@ -170,6 +170,7 @@ class PodWorker:
         self._stale = False
         before = {(r.id, r.state) for r in self.runtime.containers}
         self.runtime = await self._services.shared.reader.read(self.uid)
+        self._services.pleg.note(self.runtime)
         for record in self.runtime.containers:
             if (record.id, record.state) not in before:
                 self._services.probes.nudge(self.uid, record.name)
@@ -301,7 +302,7 @@ class PodWorker:
             self._publish()
         if state.removed or pods.is_deleted(self.pod):
             await services.statuses.flush(self.uid)
-            await services.cleanup.remove_pod(self.uid)
+            await services.cleanup.remove_pod(self.runtime)
             if not state.removed:
                 await services.cleanup.delete_object(self.pod)
             return None

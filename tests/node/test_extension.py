@@ -1,0 +1,56 @@
+"""Extensions of a sandbox: called before containers start and before the sandbox stops, and able to fail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from podsysctl.base.errors import PodsysctlError
+from podsysctl.runtime.containerd import PrivateContainerd
+from tests.node.cluster import is_ready, pod, running_cluster, waiting
+
+pytestmark = [pytest.mark.runtime, pytest.mark.root]
+
+
+class _Recorder:
+    """Remembers its calls; fails the first `failures` additions."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.calls: list[tuple[str, str]] = []
+
+    async def added(self, pod: dict[str, Any], sandbox_id: str) -> None:
+        self.calls.append(("added", sandbox_id))
+        if self.failures:
+            self.failures -= 1
+            raise PodsysctlError("network net1 is not defined")
+
+    async def removing(self, pod_uid: str, sandbox_id: str) -> None:
+        self.calls.append(("removing", sandbox_id))
+
+
+async def test_extension_is_called_around_the_life_of_a_sandbox(containerd: PrivateContainerd) -> None:
+    """An extension sees the sandbox before containers start and again before it is stopped."""
+    recorder = _Recorder()
+    async with running_cluster(containerd, extensions=(recorder,)) as cluster:
+        await cluster.start_agent()
+        await cluster.create(pod("a"))
+        await cluster.wait("a", is_ready)
+        [sandbox] = await cluster.sandboxes()
+        assert recorder.calls == [("added", sandbox.id)]
+        await cluster.delete("a")
+        await cluster.wait_gone("a")
+        assert ("removing", sandbox.id) in recorder.calls
+
+
+async def test_extension_that_fails_costs_the_sandbox(containerd: PrivateContainerd) -> None:
+    """A failure is told as FailedCreatePodSandBox, the sandbox is stopped, and the pod waits."""
+    recorder = _Recorder(failures=1)
+    async with running_cluster(containerd, extensions=(recorder,)) as cluster:
+        await cluster.start_agent()
+        await cluster.create(pod("a"))
+        text = await cluster.wait_event("a", "FailedCreatePodSandBox")
+        assert text == "Failed to create pod sandbox: network net1 is not defined"
+        await cluster.wait("a", lambda p: waiting(p) == "ContainerCreating")
+        assert [kind for kind, _ in recorder.calls[:2]] == ["added", "removing"]
