@@ -39,7 +39,10 @@ def test_safe_pod_runs_with_its_four_values(kubectl: Cluster) -> None:
 
 def test_unsafe_pod_is_scheduled_and_never_started(kubectl: Cluster) -> None:
     """7.9.5: SysctlForbidden on the node, with the status, the event and the row as measured."""
-    kubectl.kubectl("apply", "-f", str(CHAPTER / "sysctl-example-unsafe.yaml"))
+    applied = kubectl.kubectl("apply", "-f", str(CHAPTER / "sysctl-example-unsafe.yaml"))
+    assert applied.stderr == (
+        'Warning: would violate PodSecurity "restricted:latest": forbidden sysctls (net.core.somaxconn, kernel.msgmax)\n'
+    )
     status = kubectl.wait_phase("sysctl-example-unsafe", "Failed")
     started = status.pop("startTime")
     assert started
