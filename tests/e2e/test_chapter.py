@@ -40,9 +40,8 @@ def test_safe_pod_runs_with_its_four_values(kubectl: Cluster) -> None:
 def test_unsafe_pod_is_scheduled_and_never_started(kubectl: Cluster) -> None:
     """7.9.5: SysctlForbidden on the node, with the status, the event and the row as measured."""
     applied = kubectl.kubectl("apply", "-f", str(CHAPTER / "sysctl-example-unsafe.yaml"))
-    assert applied.stderr == (
-        'Warning: would violate PodSecurity "restricted:latest": forbidden sysctls (net.core.somaxconn, kernel.msgmax)\n'
-    )
+    forbidden = "forbidden sysctls (net.core.somaxconn, kernel.msgmax)"
+    assert applied.stderr == f'Warning: would violate PodSecurity "restricted:latest": {forbidden}\n'
     status = kubectl.wait_phase("sysctl-example-unsafe", "Failed")
     started = status.pop("startTime")
     assert started
