@@ -14,7 +14,7 @@ from podsysctl.client.events import EventRecorder
 from podsysctl.client.rest import Client
 from tests.client.fake_api import FakeApi, status
 
-POD = {
+POD: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Pod",
     "metadata": {"name": "p", "namespace": "demo", "uid": "u", "resourceVersion": "7"},

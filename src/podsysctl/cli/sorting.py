@@ -25,7 +25,8 @@ def sort(rows: Sequence[T], path: str, object_of: Callable[[T], Object]) -> list
         shown = "{." + path.strip("{}").removeprefix(".") + "}"
         raise UsageError(f'couldn\'t find any field with path "{shown}" in the list of objects')
     pairs: list[tuple[Any, T]] = list(zip(values, rows, strict=True))
-    pairs.sort(key=cmp_to_key(lambda one, other: compare(one[0], other[0])))
+    by_value: Any = cmp_to_key(compare)
+    pairs.sort(key=lambda pair: by_value(pair[0]))
     return [row for _, row in pairs]
 
 
