@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -147,3 +148,22 @@ async def test_start_that_fails_says_why(data_dir: Path) -> None:
 def test_find_sees_only_the_process_with_the_argument() -> None:
     """Another containerd on the machine is never taken for ours."""
     assert processes.find("containerd", "/nowhere/config.toml") == []
+
+
+async def test_start_gives_containers_the_highest_limits_that_we_may_have(data_dir: Path) -> None:
+    """A soft limit of the user's shell is not the pods' limit; our own stays."""
+    ours = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1000, ours[1]))
+    try:
+        containerd = PrivateContainerd(data_dir)
+        await containerd.start()
+        assert containerd.pid is not None
+        assert resource.prlimit(containerd.pid, resource.RLIMIT_NOFILE)[1] == ours[1]
+        container = await _with_pod(containerd, data_dir)
+        async with RuntimeService(containerd.endpoint) as service:
+            said = await service.exec_sync(container, ["bash", "-c", "ulimit -Hn; ulimit -n"], 10)
+        assert said.stdout.decode().split() == [str(ours[1])] * 2
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (1000, ours[1])
+        await containerd.destroy(wipe=True, cgroup_parents=CGROUPS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, ours)

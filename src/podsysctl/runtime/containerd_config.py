@@ -19,6 +19,9 @@ _CRI = "io.containerd.grpc.v1.cri"
 _CRI_RUNTIME = "io.containerd.cri.v1.runtime"
 _CRI_IMAGES = "io.containerd.cri.v1.images"
 
+_REGISTRY = {"config_path": "/etc/containerd/certs.d:/etc/docker/certs.d"}
+"""Where administrators keep mirrors and certificates of registries: 2.x's default, and read only."""
+
 UNUSED_PLUGINS = (
     "io.containerd.snapshotter.v1.aufs",
     "io.containerd.snapshotter.v1.blockfile",
@@ -122,17 +125,18 @@ def _plugins_1(binaries: Binaries, paths: ContainerdPaths, traits: HostTraits, s
         "default_runtime_name": "runc",
         "runtimes": _runtimes(binaries, paths, traits),
     }
-    cri = _streaming() | _security(traits) | {"sandbox_image": sandbox_image, "cni": cni, "containerd": containerd}
-    return {_CRI: cri}
+    own = {"sandbox_image": sandbox_image, "cni": cni, "containerd": containerd, "registry": _REGISTRY}
+    return {_CRI: _streaming() | _security(traits) | own}
 
 
 def _plugins_2(binaries: Binaries, paths: ContainerdPaths, traits: HostTraits, sandbox_image: str) -> dict[str, Any]:
     cni = {"bin_dir": str(paths.cni_plugins), "conf_dir": str(paths.cni_configuration)}
     containerd = {"default_runtime_name": "runc", "runtimes": _runtimes(binaries, paths, traits)}
+    images = {"snapshotter": traits.snapshotter, "pinned_images": {"sandbox": sandbox_image}, "registry": _REGISTRY}
     return {
         _CRI: _streaming(),
         _CRI_RUNTIME: _security(traits) | {"cni": cni, "containerd": containerd},
-        _CRI_IMAGES: {"snapshotter": traits.snapshotter, "pinned_images": {"sandbox": sandbox_image}},
+        _CRI_IMAGES: images,
     }
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 
 def find(program: str, argument: str) -> list[int]:
@@ -34,9 +36,17 @@ def find(program: str, argument: str) -> list[int]:
 
 
 def spawn(arguments: list[str], environment: dict[str, str], log: Path) -> int:
-    """Start a program in a session of its own, so that it outlives us; its pid. Output is added to `log`."""
+    """Start a program in a session of its own, so that it outlives us; its pid. Output is added to `log`.
+
+    Its limits are the highest that we may have, as a service's would be: containers inherit them.
+    """
     output = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), output, (os.POSIX_SPAWN_DUP2, 1, 2)]
+    with _highest_limits():
+        return _spawn(arguments, environment, actions)
+
+
+def _spawn(arguments: list[str], environment: dict[str, str], actions: list[tuple[Any, ...]]) -> int:
     return os.posix_spawn(
         arguments[0],
         arguments,
@@ -48,7 +58,23 @@ def spawn(arguments: list[str], environment: dict[str, str], log: Path) -> int:
     )
 
 
+_RAISED_LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_CORE)
+"""Those that containerd's own service unit raises."""
+
 _ORDINARY_SIGNALS = [signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@contextlib.contextmanager
+def _highest_limits() -> Iterator[None]:
+    """Raise our own soft limits for a moment, since a started program gets what we have then."""
+    saved = {limit: resource.getrlimit(limit) for limit in _RAISED_LIMITS}
+    try:
+        for limit, (_soft, hard) in saved.items():
+            resource.setrlimit(limit, (hard, hard))
+        yield
+    finally:
+        for limit, values in saved.items():
+            resource.setrlimit(limit, values)
 
 
 class Process:
