@@ -50,3 +50,17 @@ def check_fields(fields: Object, *, auto_sizing: bool = False) -> None:
         raise KubeletConfigError(
             f"KubeletConfiguration: allowedUnsafeSysctls would stop the kubelet: {error.message}", hint=error.hint
         ) from error
+
+
+def bad_patterns(fields: Object) -> list[tuple[int, str, str]]:
+    """Index, pattern and upstream's words for each entry of allowedUnsafeSysctls that a kubelet would die of."""
+    out = []
+    patterns = fields.get("allowedUnsafeSysctls")
+    for index, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
+        if not isinstance(pattern, str):
+            continue  # not a list of strings: the status says so
+        try:
+            Allowlist.parse((pattern,), None)
+        except PodsysctlError as error:
+            out.append((index, pattern, error.message))
+    return out

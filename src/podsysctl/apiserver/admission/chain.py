@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from podsysctl.apiserver.admission.escalation import RbacEscalation
+from podsysctl.apiserver.admission.kubelet_config import KubeletConfigObjects
 from podsysctl.apiserver.admission.lifecycle import NamespaceLifecycle
 from podsysctl.apiserver.admission.pod_security import PodSecurityAdmission
 from podsysctl.apiserver.admission.priority import Priority
@@ -24,6 +25,7 @@ PLUGINS: tuple[Plugin, ...] = (
     _CONSTRAINTS,
     ConstraintObjects(),
     NamespaceRanges(),
+    KubeletConfigObjects(),
 )
 
 
