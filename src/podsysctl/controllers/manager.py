@@ -18,6 +18,7 @@ from podsysctl.controllers.node_lifecycle import NodeLifecycleController
 from podsysctl.controllers.pod_gc import PodGarbageCollector
 from podsysctl.controllers.replicaset import ReplicaSetController
 from podsysctl.controllers.scope import Controller, Scope
+from podsysctl.controllers.statefulset.controller import StatefulSetController
 from podsysctl.controllers.taint_eviction import TaintEvictionController
 
 CONTROLLERS: tuple[Callable[[Scope], Controller], ...] = (
@@ -28,6 +29,7 @@ CONTROLLERS: tuple[Callable[[Scope], Controller], ...] = (
     ReplicaSetController,
     DeploymentController,
     DaemonSetController,
+    StatefulSetController,
     JobController,
     DisruptionController,
     GarbageCollector,

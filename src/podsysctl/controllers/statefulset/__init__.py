@@ -1,0 +1,1 @@
+"""StatefulSets: numbered pods that are started, updated and stopped in order."""
