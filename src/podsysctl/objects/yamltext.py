@@ -45,6 +45,21 @@ def load_documents(text: bytes | str) -> list[Any]:
     return out
 
 
+def load_nodes(text: bytes | str) -> list[tuple[yaml.Node, Any]]:
+    """Every document that is not empty: its nodes, which know their positions, and its JSON value.
+
+    Raises YAMLSyntaxError.
+    """
+    if len(text) > YAML_DOCUMENT_BYTES:
+        raise YAMLSyntaxError(f"yaml: stream is longer than {YAML_DOCUMENT_BYTES} bytes")
+    budget = _Budget()
+    out = []
+    for node in _compose(text):
+        budget.spend(node)
+        out.append((node, _construct(node)))
+    return out
+
+
 def load_document(text: bytes | str) -> Any:
     """The one document of a request body; of several the first, as upstream. Raises YAMLSyntaxError."""
     if len(text) > YAML_DOCUMENT_BYTES:

@@ -1,0 +1,158 @@
+"""One document of one file: its value, and where each part of it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import yaml
+
+from podsysctl.policy import pod_template
+from podsysctl.policy.lint.finding import Position
+
+Path = tuple[str | int, ...]
+
+
+class Kind(StrEnum):
+    """What a document is, as far as rules care."""
+
+    WORKLOAD = "workload"
+    """A Pod, or anything that creates pods."""
+    NAMESPACE = "namespace"
+    KUBELET_CONFIG = "kubeletconfig"
+    """OpenShift's object around a kubelet configuration."""
+    KUBELET_FILE = "kubelet"
+    """A KubeletConfiguration: the kubelet's own file, or a drop-in."""
+    POOL = "machineconfigpool"
+    CONSTRAINT = "scc"
+    TUNED = "tuned"
+    ATTACHMENT = "network-attachment-definition"
+    COMPOSE = "compose"
+    OTHER = "other"
+
+
+_KINDS = {
+    ("", "Namespace"): Kind.NAMESPACE,
+    ("machineconfiguration.openshift.io", "KubeletConfig"): Kind.KUBELET_CONFIG,
+    ("machineconfiguration.openshift.io", "MachineConfigPool"): Kind.POOL,
+    ("kubelet.config.k8s.io", "KubeletConfiguration"): Kind.KUBELET_FILE,
+    ("security.openshift.io", "SecurityContextConstraints"): Kind.CONSTRAINT,
+    ("tuned.openshift.io", "Tuned"): Kind.TUNED,
+    ("k8s.cni.cncf.io", "NetworkAttachmentDefinition"): Kind.ATTACHMENT,
+}
+
+
+def kind_of(value: Any) -> Kind:
+    """What a document's value is."""
+    if not isinstance(value, dict):
+        return Kind.OTHER
+    api_version, kind = value.get("apiVersion"), value.get("kind")
+    if not isinstance(api_version, str) or not isinstance(kind, str):
+        return Kind.COMPOSE if isinstance(value.get("services"), dict) else Kind.OTHER
+    if pod_template.template_path(value) is not None:
+        return Kind.WORKLOAD
+    return _KINDS.get((api_version.rpartition("/")[0], kind), Kind.OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML or JSON document, or an item of a List in one.
+
+    `node` is the tree with positions that belongs to `value`; `text` the whole file.
+    """
+
+    file: str
+    value: Any
+    node: yaml.Node
+    text: str
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """metadata.name, empty when there is none."""
+        return str(self.get("metadata", "name") or "")
+
+    @property
+    def namespace(self) -> str:
+        """metadata.namespace, empty when there is none."""
+        return str(self.get("metadata", "namespace") or "")
+
+    @property
+    def title(self) -> str:
+        """`Deployment web`, for messages."""
+        kind = self.value.get("kind") if isinstance(self.value, dict) else ""
+        return f"{kind or 'document'} {self.name}".strip()
+
+    def get(self, *path: str | int) -> Any:
+        """The value at a path; None when something on the way is missing or of another type."""
+        return at(self.value, path)
+
+    def node_at(self, path: Sequence[str | int]) -> yaml.Node:
+        """The node at a path, or the deepest one on the way to it."""
+        return self.find_node(path)[0]
+
+    def find_node(self, path: Sequence[str | int]) -> tuple[yaml.Node, bool]:
+        """The node at a path and whether it is really that one, rather than the deepest on the way."""
+        node = self.node
+        for key in path:
+            below = _child(node, key)
+            if below is None:
+                return node, False
+            node = below
+        return node, True
+
+    def position(self, path: Sequence[str | int] = ()) -> Position:
+        """Where a path stands."""
+        mark = self.node_at(path).start_mark
+        return Position(mark.line + 1, mark.column + 1)
+
+    def key_node(self, path: Sequence[str | int]) -> yaml.Node | None:
+        """The node of the key of a mapping's entry, such as the word `sysctls` itself."""
+        parent, found = self.find_node(path[:-1])
+        if not found or not isinstance(parent, yaml.MappingNode):
+            return None
+        return next((key for key, _ in parent.value if key.value == path[-1]), None)
+
+
+def at(value: Any, path: Sequence[str | int]) -> Any:
+    """The value at a path of mappings and lists; None when something on the way is missing or of another type."""
+    for key in path:
+        if isinstance(key, int):
+            value = value[key] if isinstance(value, list) and key < len(value) else None
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _child(node: yaml.Node, key: str | int) -> yaml.Node | None:
+    if isinstance(key, int):
+        if isinstance(node, yaml.SequenceNode) and key < len(node.value):
+            item: yaml.Node = node.value[key]
+            return item
+        return None
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    found = None
+    for key_node, value_node in node.value:
+        if key_node.value == key:
+            found = value_node  # the last of several wins, as in the value
+    return found
+
+
+def documents_of(file: str, text: str, parsed: Sequence[tuple[yaml.Node, Any]]) -> list[Document]:
+    """The documents of a file, Lists taken apart into their items."""
+    out: list[Document] = []
+    for node, value in parsed:
+        if (
+            isinstance(value, dict)
+            and isinstance(value.get("items"), list)
+            and str(value.get("kind", "")).endswith("List")
+        ):
+            whole = Document(file, value, node, text, Kind.OTHER)
+            for index, item in enumerate(value["items"]):
+                out.append(Document(file, item, whole.node_at(("items", index)), text, kind_of(item)))
+            continue
+        out.append(Document(file, value, node, text, kind_of(value)))
+    return out

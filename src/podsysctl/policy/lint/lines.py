@@ -1,0 +1,62 @@
+"""Files of lines: Podman quadlets, sysctl.d files, and the profiles inside Tuned objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class LineKind(StrEnum):
+    """What a file of lines is."""
+
+    QUADLET = "quadlet"
+    SYSCTL_D = "sysctl.d"
+
+
+@dataclass(frozen=True, slots=True)
+class LineFile:
+    """A whole file of lines."""
+
+    file: str
+    text: str
+    kind: LineKind
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One `key = value` of a section. Line and columns count from one."""
+
+    section: str
+    key: str
+    value: str
+    line: int
+    column: int
+    value_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that is neither a section, nor a comment, nor an assignment."""
+
+    text: str
+    line: int
+
+
+def parse_sections(text: str, *, comments: str = "#;") -> Iterator[Entry | BadLine]:
+    """Read an INI file as systemd and TuneD do: the first `=` separates, later duplicates are kept."""
+    section = ""
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip()
+        if not line or line[0] in comments:
+            continue
+        if line[0] == "[" and line[-1] == "]":
+            section = line[1:-1].strip()
+            continue
+        key, equals, value = raw.partition("=")
+        if not equals:
+            yield BadLine(line, number)
+            continue
+        column = len(key) - len(key.lstrip()) + 1
+        value_column = len(key) + 2 + len(value) - len(value.lstrip())
+        yield Entry(section, key.strip(), value.strip(), number, column, value_column)
