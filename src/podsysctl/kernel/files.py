@@ -1,6 +1,6 @@
 """How a file below /proc/sys is opened: beneath it, without following any link, by a name that was parsed.
 
-Part of the kernel edge; reading and writing values is `procsys.py`, which alone opens for writing.
+Part of the kernel edge; the bytes of a file are `procfile.py`'s, what they mean to callers `procsys.py`'s.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from podsysctl.base.errors import KernelError
+from podsysctl.kernel import procfile
 from podsysctl.sysctls.name import SysctlName
 
 if TYPE_CHECKING:
     import ctypes
 
-ROOT = "/proc/sys"
+ROOT = procfile.ROOT
 
 _OPENAT2 = 437
 _AT_FDCWD = -100
@@ -28,13 +29,9 @@ _RESOLVE_NO_XDEV, _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH
 def open_root() -> int:
     """A directory handle on /proc/sys. Raises KernelError when that is not the kernel's own tree."""
     try:
-        fd = os.open(ROOT, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        if os.fstat(fd).st_dev != os.stat("/proc/self/ns").st_dev:
-            os.close(fd)
-            raise KernelError(f"{ROOT} is not part of the proc file system", errno=0)
+        return procfile.open_root()
     except OSError as error:
         raise KernelError(f"cannot open {ROOT}: {error.strerror}", errno=error.errno or 0) from error
-    return fd
 
 
 def open_below(root: int, name: SysctlName, flags: int) -> int:
@@ -43,26 +40,12 @@ def open_below(root: int, name: SysctlName, flags: int) -> int:
     openat2(2) refuses links, `..` and mount points on the way; a kernel before 5.6 is walked part by part instead.
     """
     if not _has_openat2():
-        return _open_by_parts(root, name, flags)
+        return procfile.open_by_parts(root, name.segments, flags)
     beneath = _RESOLVE_NO_XDEV | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS | _RESOLVE_BENEATH
     fd = _openat2(root, os.fsencode(name.path), flags | os.O_CLOEXEC, beneath)
     if fd < 0:
         raise OSError(-fd, os.strerror(-fd), name.proc_path)
     return fd
-
-
-def _open_by_parts(root: int, name: SysctlName, flags: int) -> int:
-    directory = root
-    try:
-        for part in name.segments[:-1]:
-            step = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-            if directory != root:
-                os.close(directory)
-            directory = step
-        return os.open(name.segments[-1], flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    finally:
-        if directory != root:
-            os.close(directory)
 
 
 def _openat2(root: int, path: bytes, flags: int, resolve: int) -> int:

@@ -1,9 +1,9 @@
-"""The one place that reads and writes /proc/sys.
+"""Reading and writing parameters by name: checked, read back, and undone when it fails half-way.
 
 `read`, `list_names` and `write` act in the calling thread's namespaces, which is the host for a program on
 the host; `read_many` and `read_each` look into other pods' namespaces without a fork. A write is read back;
 with a journal the original is on disk before the kernel sees the new value. What a value means is
-`sysctls.value`'s business.
+`sysctls.value`'s business, and the files are opened in `procfile`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from podsysctl.base import limits
 from podsysctl.base.errors import KernelError, NameSyntaxError
-from podsysctl.kernel import files
+from podsysctl.kernel import files, procfile
 from podsysctl.sysctls.name import SysctlName, parse_name
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from podsysctl.kernel.namespaces import Namespaces
     from podsysctl.sysctls.value import ValueSpec
 
-FIRST_READ_BYTES = 1024
-"""Nearly every value fits; the kernel zeroes a buffer of this size per read, so a large one would cost."""
+FIRST_READ_BYTES = procfile.FIRST_READ_BYTES
 
 _FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -268,13 +267,7 @@ def restore(journal: Journal) -> list[Written]:
 
 def _read(root: int, name: SysctlName) -> str:
     try:
-        fd = files.open_below(root, name, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            data = os.read(fd, FIRST_READ_BYTES)
-            if len(data) == FIRST_READ_BYTES:
-                data = os.pread(fd, limits.SYSCTL_VALUE_BYTES, 0)
-        finally:
-            os.close(fd)
+        data = procfile.read(lambda flags: files.open_below(root, name, flags), limits.SYSCTL_VALUE_BYTES)
     except OSError as error:
         raise _translate(error, name.dotted, "read") from error
     return _text(data)
@@ -303,11 +296,7 @@ def _write(root: int, name: SysctlName, value: str) -> None:
     if len(data) > limits.SYSCTL_VALUE_BYTES:
         raise KernelError(f"{name.dotted}: value is longer than {limits.SYSCTL_VALUE_BYTES} bytes", errno=errno.E2BIG)
     try:
-        fd = files.open_below(root, name, os.O_WRONLY)
-        try:
-            count = os.write(fd, data)
-        finally:
-            os.close(fd)
+        count = procfile.write(lambda flags: files.open_below(root, name, flags), data)
     except OSError as error:
         raise _translate(error, name.dotted, "write", value) from error
     if count != len(data):

@@ -12,27 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from podsysctl.base import limits
 from podsysctl.base.errors import NameSyntaxError
+from podsysctl.sysctls import spelling
+from podsysctl.sysctls.spelling import INTERFACE_DIRECTORIES, PROC_SYS
+from podsysctl.sysctls.spelling import INTERFACE_TOKEN as INTERFACE_TOKEN
+from podsysctl.sysctls.spelling import first_separator as first_separator
 
-INTERFACE_TOKEN: Final = "IFNAME"
-"""What the tuning CNI plugin and this program's catalogue write where an interface name stands."""
-
-PROC_SYS: Final = "/proc/sys/"
-
-_INTERFACE_DIRECTORIES: Final = frozenset(
-    {
-        ("net", "ipv4", "conf"),
-        ("net", "ipv4", "neigh"),
-        ("net", "ipv6", "conf"),
-        ("net", "ipv6", "neigh"),
-        ("net", "mpls", "conf"),
-    }
-)
 _TABLE_WIDE: Final = frozenset({"gc_interval", "gc_thresh1", "gc_thresh2", "gc_thresh3"})
 """Settings of the whole neighbour table, which exist below `neigh/default` alone."""
-
-_NOT_INTERFACES: Final = frozenset({"all", "default"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,7 +37,7 @@ class SysctlName:
     @property
     def dotted(self) -> str:
         """The canonical spelling, `net.ipv4.conf.eth0/100.rp_filter`."""
-        return ".".join([segment.replace(".", "/") for segment in self.segments])
+        return spelling.dotted(self.segments)
 
     @property
     def slashed(self) -> str:
@@ -107,12 +94,12 @@ class SysctlName:
     @property
     def is_interface_specific(self) -> bool:
         """Does it live below a directory of interfaces (conf, neigh)?"""
-        return len(self.segments) == 5 and self.segments[:3] in _INTERFACE_DIRECTORIES
+        return spelling.is_interface_specific(self.segments)
 
     @property
     def interface(self) -> str | None:
         """The interface it speaks of, the token included; None for `all`, `default` and everything else."""
-        if self.is_interface_specific and self.segments[3] not in _NOT_INTERFACES:
+        if self.is_interface_specific and self.segments[3] not in spelling.NOT_INTERFACES:
             return self.segments[3]
         return None
 
@@ -170,20 +157,11 @@ def parse_name(text: str) -> SysctlName:
     >>> parse_name("a/b.c").dotted
     'a.b/c'
     """
-    if len(text) > limits.SYSCTL_NAME_BYTES or len(text.encode("utf-8", "replace")) > limits.SYSCTL_NAME_BYTES:
-        raise NameSyntaxError(f"sysctl name is longer than {limits.SYSCTL_NAME_BYTES} bytes: {text[:40]!r}…")
-    if not text:
-        raise NameSyntaxError("sysctl name is empty", hint="write one such as net.core.somaxconn")
-    if first_separator(text) == "/":
-        segments = tuple(text.split("/"))
-    else:
-        segments = tuple([part.replace("/", ".") for part in text.split(".")])
-    for segment in segments:
-        _check_segment(segment, text)
-    name = SysctlName(segments)
-    if name.is_interface_specific:
-        check_interface(segments[3])
-    return name
+    segments = spelling.split(text)
+    problem = spelling.problem_of_name(text, segments)
+    if problem:
+        raise NameSyntaxError(problem, hint="" if text else "write one such as net.core.somaxconn")
+    return SysctlName(segments)
 
 
 def parse_path(text: str) -> SysctlName:
@@ -200,24 +178,11 @@ def parse_path(text: str) -> SysctlName:
     return parse_name(rest if "/" in rest else rest.replace(".", "/"))
 
 
-def first_separator(text: str) -> str:
-    """`.` or `/`, whichever comes first; empty when there is none."""
-    for character in text:
-        if character in "./":
-            return character
-    return ""
-
-
 def check_interface(interface: str) -> None:
-    """Raise NameSyntaxError unless the kernel would accept this as an interface's name.
-
-    Source: dev_valid_name() in net/core/dev.c: 1 to 15 bytes, not `.` or `..`, no slash, colon or white
-    space.
-    """
-    if not interface or len(interface.encode("utf-8", "replace")) > limits.INTERFACE_NAME_BYTES:
-        raise NameSyntaxError(f"interface name {interface!r} must have 1 to {limits.INTERFACE_NAME_BYTES} bytes")
-    if interface in (".", "..") or not interface.isprintable() or any(c in "/:" or c.isspace() for c in interface):
-        raise NameSyntaxError(f"interface name {interface!r} holds a character that no interface name can have")
+    """Raise NameSyntaxError unless the kernel would accept this as an interface's name."""
+    problem = spelling.problem_of_interface(interface)
+    if problem:
+        raise NameSyntaxError(problem)
 
 
 def interface_hint(text: str) -> str:
@@ -228,17 +193,8 @@ def interface_hint(text: str) -> str:
     """
     separator = first_separator(text)
     parts = text.split(separator) if separator else [text]
-    if len(parts) <= 5 or tuple(parts[:3]) not in _INTERFACE_DIRECTORIES:
+    if len(parts) <= 5 or tuple(parts[:3]) not in INTERFACE_DIRECTORIES:
         return ""
     other = "/" if separator == "." else "."
     fixed = separator.join([*parts[:3], other.join(parts[3:-1]), parts[-1]])
     return f"write {fixed}: a dot inside an interface name is spelled as a slash"
-
-
-def _check_segment(segment: str, text: str) -> None:
-    if segment == "":
-        raise NameSyntaxError(f"sysctl name {text!r} has an empty part")
-    if segment in (".", ".."):
-        raise NameSyntaxError(f"sysctl name {text!r} would leave {PROC_SYS}")
-    if not segment.isprintable() or any(character.isspace() for character in segment):
-        raise NameSyntaxError(f"sysctl name {text!r} holds white space or a control character")
