@@ -286,3 +286,37 @@ async def test_image_change_restarts_the_container(cluster: Cluster) -> None:
     found = await cluster.wait("a", lambda p: p["status"]["containerStatuses"][0]["restartCount"] == 1)
     assert found["spec"]["containers"][0]["image"].endswith(":latest")
     assert await cluster.wait_event("a", "Killing") == "Container c definition changed, will be restarted"
+
+
+async def test_debug_container_joins_the_processes_of_its_target(cluster: Cluster) -> None:
+    """An ephemeral container is added to a running pod and sees its target's processes."""
+    await cluster.create(pod("a", container("main", "sleep", "123456")))
+    await cluster.wait("a", is_ready)
+    debug = container("debug", targetContainerName="main")
+    await cluster.client.patch(
+        PODS,
+        "a",
+        {"spec": {"ephemeralContainers": [debug]}},
+        namespace="default",
+        patch_type="strategic",
+        subresource="ephemeralcontainers",
+    )
+
+    def runs(found: dict[str, object]) -> bool:
+        statuses = found["status"].get("ephemeralContainerStatuses") or []  # type: ignore[attr-defined]
+        return any("running" in s["state"] for s in statuses)
+
+    found = await cluster.wait("a", runs)
+    container_id = found["status"]["ephemeralContainerStatuses"][0]["containerID"].removeprefix("containerd://")
+    result = await cluster.runtime.exec_sync(container_id, ["cat", "/proc/1/cmdline"], 10)
+    assert b"123456" in result.stdout
+
+
+async def test_empty_dir_past_its_limit_evicts_the_pod(cluster: Cluster) -> None:
+    """A pod that fills its emptyDir beyond sizeLimit is Failed with reason Evicted."""
+    fill = shell("head -c 4194304 /dev/zero > /w/big; sleep INF", volumeMounts=[{"name": "w", "mountPath": "/w"}])
+    await cluster.create(pod("a", fill, volumes=[{"name": "w", "emptyDir": {"sizeLimit": "1Mi"}}]))
+    found = await cluster.wait("a", lambda p: p["status"]["phase"] == "Failed")
+    text = 'Usage of EmptyDir volume "w" exceeds the limit "1Mi". '
+    assert (found["status"]["reason"], found["status"]["message"]) == ("Evicted", text)
+    assert await cluster.wait_event("a", "Evicted") == text

@@ -34,9 +34,10 @@ from podsysctl.node.probes.manager import Probes
 from podsysctl.node.references import References
 from podsysctl.node.registration import Registration
 from podsysctl.node.runtime_reader import RuntimeReader
+from podsysctl.node.shared import Shared
 from podsysctl.node.status_writer import PODS, StatusWriter
 from podsysctl.node.stop import Stopper
-from podsysctl.node.sync import Shared
+from podsysctl.node.storage_limits import StorageLimits
 from podsysctl.node.tasks import Tasks
 from podsysctl.node.volumes.manager import Volumes
 from podsysctl.node.volumes.tokens import Tokens
@@ -135,6 +136,7 @@ class Agent:
                 group.create_task(pleg.run())
                 group.create_task(pleg.follow_events())
                 group.create_task(self._housekeeping(services.cleanup))
+                group.create_task(StorageLimits(self.paths, services.shared.events, self._pool.active).run())
                 group.create_task(LogRotation(self._runtime, self.config.node_name, self._clock).run())
 
     def _services(self, tasks: Tasks, recorder: EventRecorder, pleg: Pleg, runtime_name: str) -> Services:

@@ -38,6 +38,10 @@ class Pool:
         """The worker of a pod."""
         return self._workers.get(uid)
 
+    def active(self) -> list[PodWorker]:
+        """The workers of pods that live."""
+        return [worker for worker in self._workers.values() if worker.is_active]
+
     def known(self) -> set[str]:
         """Uids of all pods that have a worker."""
         return set(self._workers)
@@ -62,8 +66,7 @@ class Pool:
         self._start(worker)
 
     def _admit(self, pod: pods.Pod, worker: PodWorker) -> None:
-        active = [w.pod for w in self._workers.values() if w.is_active]
-        rejection = gates.admit(pod, self._view(active))
+        rejection = gates.admit(pod, self._view([w.pod for w in self.active()]))
         if rejection is None:
             return
         log.info("pod %s rejected: %s", pods.full_name(pod), rejection.message)

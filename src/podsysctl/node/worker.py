@@ -22,8 +22,9 @@ from podsysctl.node.interrupt import StepInterruptedError, run_unless
 from podsysctl.node.pleg import Pleg
 from podsysctl.node.probes.manager import Probes
 from podsysctl.node.runtime_state import PodRuntime
+from podsysctl.node.shared import Outcome, Shared
 from podsysctl.node.status_writer import StatusWriter
-from podsysctl.node.sync import Outcome, PodSync, Shared
+from podsysctl.node.sync import PodSync
 from podsysctl.node.volumes.errors import VolumeError
 from podsysctl.node.volumes.manager import Volumes
 
@@ -60,6 +61,7 @@ class _State:
     final: dict[str, Any] | None = None
     stopped: bool = False
     removed: bool = False
+    hasty: bool = False
     tidied: bool = False
     hurried: int = 0
 
@@ -108,10 +110,11 @@ class PodWorker:
         self._ending.set()
         self.wake()
 
-    def evict(self, reason: str, message: str) -> None:
-        """End the pod for good by decision of the node; it will be Failed."""
+    def evict(self, reason: str, message: str, *, at_once: bool = False) -> None:
+        """End the pod for good by decision of the node; it will be Failed. `at_once` leaves no grace period."""
         if self._state.eviction is None and not self._state.stopped:
             self._state.eviction = status.Eviction(reason, message)
+            self._state.hasty = at_once
             self._ending.set()
             self.wake()
 
@@ -290,7 +293,7 @@ class PodWorker:
 
     def _grace_s(self) -> int | None:
         """The grace period for all containers, or None for each container's own."""
-        if self._state.removed or self._state.final is not None:
+        if self._state.removed or self._state.hasty or self._state.final is not None:
             return ORPHAN_GRACE_S
         grace_s = pods.deletion_grace_s(self.pod)
         return None if grace_s is None else max(ORPHAN_GRACE_S, grace_s)

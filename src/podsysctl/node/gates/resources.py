@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from podsysctl.node import amounts
 from podsysctl.node import pod as pods
 from podsysctl.node.gates.verdict import NodeView, Rejection
+from podsysctl.objects import resources
+from podsysctl.objects.quantity import Quantity
 
 _COUNTED = ("cpu", "memory", "ephemeral-storage")
 
@@ -35,37 +35,15 @@ def _refuse(resource: str, requested: int, used: int, capacity: int) -> Rejectio
 
 
 def pod_requests(pod: pods.Pod) -> dict[str, int]:
-    """What a pod requests as a whole: cpu in thousandths, everything else in units.
-
-    Containers run together, init containers one after the other beside the sidecars started before them.
-    """
-    level = (pods.spec(pod).get("resources") or {}).get("requests")
-    if level:
-        return {name: amounts.of(name, text) for name, text in level.items()}
-    running: dict[str, int] = {}
-    peak: dict[str, int] = {}
-    for container in pods.init_containers(pod):
-        own = _requests(container)
-        if pods.is_restartable_init(container):
-            _add(running, own)
-            own = {}
-        both = dict(running)
-        _add(both, own)
-        for name, amount in both.items():
-            peak[name] = max(peak.get(name, 0), amount)
-    for container in pods.containers(pod):
-        _add(running, _requests(container))
-    out = {name: max(running.get(name, 0), peak.get(name, 0)) for name in running.keys() | peak.keys()}
-    for name, text in (pods.spec(pod).get("overhead") or {}).items():
+    """What a pod requests as a whole, its overhead included: cpu in thousandths, everything else in units."""
+    spec = pods.spec(pod)
+    out = {name: _amount(name, quantity) for name, quantity in resources.pod_sum(spec, "requests").items()}
+    level = (spec.get("resources") or {}).get("requests") or {}
+    out |= {name: amounts.of(name, text) for name, text in level.items()}
+    for name, text in (spec.get("overhead") or {}).items():
         out[name] = out.get(name, 0) + amounts.of(name, text)
     return out
 
 
-def _requests(container: dict[str, Any]) -> dict[str, int]:
-    requests = (container.get("resources") or {}).get("requests") or {}
-    return {name: amounts.of(name, text) for name, text in requests.items()}
-
-
-def _add(total: dict[str, int], more: dict[str, int]) -> None:
-    for name, amount in more.items():
-        total[name] = total.get(name, 0) + amount
+def _amount(name: str, quantity: Quantity) -> int:
+    return quantity.milli if name == "cpu" else quantity.ceil()
