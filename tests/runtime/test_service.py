@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -124,3 +125,25 @@ def test_endpoint_that_is_no_socket_path_is_refused(text: str) -> None:
 def test_endpoint_with_the_longest_path_is_accepted() -> None:
     """107 bytes fit, unix(7)."""
     assert len(parse_endpoint("/" + "x" * 106)) == 107
+
+
+async def test_container_events_tell_of_an_end_when_it_is_seen(runtime: RuntimeService, log_directory: Path) -> None:
+    """Whoever is told can read the exit code at once; commands that ran inside are no containers."""
+    pod = await run_pod(runtime, log_directory, ["bash", "-c", "read line; exit 7"], stdin=True)
+
+    async def first_end() -> cri.ContainerEventResponse:
+        async for event in runtime.container_events():
+            if event.container_event_type == cri.CONTAINER_STOPPED_EVENT:
+                return event
+        raise AssertionError("the events ended")
+
+    async with asyncio.timeout(20):
+        waiting = asyncio.create_task(first_end())
+        await runtime.exec_sync(pod.container_id, ["true"], 5)
+        await runtime.stop_container(pod.container_id, 0)
+        event = await waiting
+    assert event.container_id == pod.container_id
+    assert event.pod_sandbox_status.id == pod.sandbox_id
+    assert event.pod_sandbox_status.metadata.uid == pod.sandbox.metadata.uid
+    assert dict(event.pod_sandbox_status.labels) == dict(pod.sandbox.labels)
+    assert (await runtime.container_status(pod.container_id)).status.state == cri.CONTAINER_EXITED

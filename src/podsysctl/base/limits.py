@@ -47,6 +47,9 @@ CRI_PULL_TIMEOUT_S = 600
 RUNTIME_START_TIMEOUT_S = 20
 """Bound on a private runtime's start: it takes 0.1 s, and seconds when it has hundreds of pods to find again."""
 
+RUNTIME_NOTICE_TIMEOUT_S = 2
+"""Time CRI may take to notice the end of a container that containerd has told of: some milliseconds."""
+
 IMAGE_NOTICE_TIMEOUT_S = 10
 """Time CRI may take to notice an imported image, which it does through an event within milliseconds."""
 

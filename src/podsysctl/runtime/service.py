@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from podsysctl.base import limits
 from podsysctl.base.errors import RuntimeServiceError
+from podsysctl.runtime import containerd_events
 from podsysctl.runtime import cri_pb2 as cri
 from podsysctl.runtime.channel import Channel
 
@@ -185,13 +186,19 @@ class RuntimeService:
     async def container_events(self) -> AsyncIterator[cri.ContainerEventResponse]:
         """ContainerEventResponse values as things happen, until the runtime closes the stream.
 
-        A runtime without this call (containerd before 1.7) raises code Unimplemented.
+        containerd before 1.7 tells of ends only. Another runtime without this call raises code Unimplemented.
         """
         stream = self.channel.stream(
             _RUNTIME + "GetContainerEvents", cri.GetEventsRequest(), cri.ContainerEventResponse
         )
-        async for event in stream:
-            yield event
+        try:
+            async for event in stream:
+                yield event
+        except RuntimeServiceError as error:
+            if error.code != "Unimplemented":
+                raise
+            async for event in containerd_events.follow(self):
+                yield event
 
     # --- commands and streams
 
