@@ -55,6 +55,19 @@ async def images(cluster: Cluster) -> dict[str, str]:
     return {p["metadata"]["name"]: p["spec"]["containers"][0]["image"] for p in await cluster.pods()}
 
 
+async def delete_and_wait(cluster: Cluster, name: str) -> None:
+    """Delete a pod and wait until the next of its name runs."""
+    before = await cluster.client.get(PODS, name, "default")
+    await cluster.client.delete(PODS, name, "default")
+
+    async def again() -> bool:
+        found = await cluster.get(PODS, name)
+        fresh = found is not None and found["metadata"]["uid"] != before["metadata"]["uid"]
+        return fresh and ((found or {}).get("status") or {}).get("phase") == "Running"
+
+    await cluster.until(again)
+
+
 IMAGE_TWO = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "two"}]}}}}
 
 
@@ -102,8 +115,7 @@ async def test_stateful_set_update_stops_at_the_partition() -> None:
         status = await cluster.until(lambda: settled(cluster, 3, 1))
         assert await images(cluster) == {"web-0": "one", "web-1": "one", "web-2": "two"}
         assert status["currentRevision"] == before["currentRevision"] != status["updateRevision"]
-        await cluster.client.delete(PODS, "web-1", "default")
-        await cluster.until(lambda: settled(cluster, 3, 1))
+        await delete_and_wait(cluster, "web-1")
         assert await images(cluster) == {"web-0": "one", "web-1": "one", "web-2": "two"}
         await change(cluster, {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 0}}}})
         status = await cluster.until(lambda: settled(cluster, 3))
@@ -124,8 +136,7 @@ async def test_stateful_set_on_delete_leaves_pods_alone() -> None:
         await cluster.until(lambda: settled(cluster, 2))
         await change(cluster, IMAGE_TWO)
         await cluster.until(lambda: settled(cluster, 2, 0))
-        await cluster.client.delete(PODS, "web-0", "default")
-        await cluster.until(lambda: settled(cluster, 2, 1))
+        await delete_and_wait(cluster, "web-0")
         assert await images(cluster) == {"web-0": "two", "web-1": "one"}
 
 
