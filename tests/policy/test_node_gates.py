@@ -148,14 +148,16 @@ def test_interfaces_are_judged_by_the_nodes_allowlist() -> None:
     [
         (pod(), node(), 100),
         (CHAPTER, node("kernel.msg*", "net.core.somaxconn"), 100),
-        (CHAPTER, node("net.core.somaxconn"), 67),
-        (CHAPTER, node(), 33),
+        (CHAPTER, node("net.core.somaxconn"), 0),
+        (CHAPTER, node(), 0),
         (with_sysctls(pod(), "kernel.msgmax"), node(), 0),
         (with_sysctls(pod(), "kernel.msgmax"), NodeFacts("n"), 50),
+        (with_sysctls(pod(), "kernel.msgmax"), NodeFacts("n", allowed=("kernel.msg*",)), 100),
+        (with_sysctls(pod(), "kernel.msgfuture"), NodeFacts("n", allowed=("kernel.msg*",)), 75),
     ],
 )
 def test_placement_score_prefers_nodes_that_accept(target: dict[str, Any], facts: NodeFacts, expected: int) -> None:
-    """A share of the pod's sysctls; the unknown counts half."""
+    """One refusal is as bad as many; what is unknown lies between."""
     assert placement.score(target, facts) == expected
 
 

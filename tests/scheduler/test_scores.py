@@ -1,8 +1,8 @@
 """Which of the fitting nodes is chosen."""
 
+from podsysctl.policy.node_facts import NodeFacts
 from podsysctl.scheduler import scores
 from podsysctl.scheduler.podinfo import PodInfo
-from podsysctl.scheduler.sysctl_preference import ALLOWED_ANNOTATION
 from tests.scheduler.builders import Object, node, node_info, pod, wanting
 
 
@@ -50,7 +50,8 @@ def test_best_prefers_nodes_that_accept_the_sysctls() -> None:
     def allowing(name: str, allowed: str | None) -> Object:
         out = node(name)
         if allowed is not None:
-            out["metadata"]["annotations"] = {ALLOWED_ANNOTATION: allowed}
+            patterns = tuple(allowed.split())
+            out["metadata"]["annotations"] = NodeFacts(name, "6.1.0", allowed=patterns).to_annotations()
         return out
 
     busy = node_info(allowing("yes", "kernel.msg*"), wanting("x", cpu="3", memory="7Gi"))

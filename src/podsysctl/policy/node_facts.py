@@ -1,7 +1,7 @@
 """What a node publishes about its gates in its Node object, so that a verdict can be given without going there.
 
-Two annotations. `podsysctl.io/sysctl-gates` is JSON for people and programs: the kubelet's allowlist and defaults, the
-runtime, the interface allowlist, versions. `podsysctl.io/kernel-facts` is what was measured on its kernel, packed
+Two annotations. `podsysctl.dev/sysctl-gates` is JSON for people and programs: the kubelet's allowlist and defaults, the
+runtime, the interface allowlist, versions. `podsysctl.dev/kernel-facts` is what was measured on its kernel, packed
 (names grouped by what they are, JSON, zlib, base64) to a tenth of the size. The node agent writes them, `explain` and
 the scheduler read them. A node of another program has neither: then versions from its status are used, and its
 allowlist is unknown.
@@ -15,6 +15,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from podsysctl.base.errors import CatalogueError, PodsysctlError, UsageError
@@ -29,8 +30,8 @@ from podsysctl.policy.runtime import Runtime
 from podsysctl.sysctls.catalogue import Access, Namespace
 from podsysctl.sysctls.kernel_facts import Fact, InPod, KernelFacts
 
-GATES = "podsysctl.io/sysctl-gates"
-KERNEL = "podsysctl.io/kernel-facts"
+GATES = "podsysctl.dev/sysctl-gates"
+KERNEL = "podsysctl.dev/kernel-facts"
 _FORMAT = 1
 _UNPACKED_BYTES = 1024 * 1024
 """Most bytes that packed facts may unpack to; a kernel has some 40 KB of names."""
@@ -141,6 +142,7 @@ def _is_strings(value: Any) -> bool:
     return value is None or (isinstance(value, list) and all(isinstance(item, str) for item in value))
 
 
+@lru_cache(maxsize=64)
 def _read_kernel(text: str) -> KernelFacts | None:
     try:
         return unpack(text) if text else None

@@ -10,22 +10,26 @@ from typing import Any
 
 from podsysctl.policy import node_gates
 from podsysctl.policy.node_facts import NodeFacts
+from podsysctl.policy.verdict import Gate, Outcome
 
-MAX_SCORE = 100
-_UNKNOWN_SHARE = 0.5
-"""What a sysctl counts of which the node says nothing: better than a refusal, worse than a yes."""
+ACCEPTED, LIKELY, UNKNOWN, REFUSED = 100, 75, 50, 0
+MAX_SCORE = ACCEPTED
 
 
 def score(pod: Mapping[str, Any], node: Mapping[str, Any] | NodeFacts) -> int:
-    """From 0 (the node accepts none of the pod's sysctls) to 100 (all, or the pod has none).
+    """100 when the pod runs on the node with all its sysctls, or has none; 0 when the node refuses one of them.
 
-    `node` is a Node object or what was read of one; reading costs about a millisecond, so a scheduler keeps it per
-    resourceVersion.
+    75 when the kubelet allows all but the kernel is unknown, 50 when the allowlist is. One refusal is as bad as many:
+    the pod does not run. `node` is a Node object or what was read of one.
     """
     sysctls = ((pod.get("spec") or {}).get("securityContext") or {}).get("sysctls")
     if not sysctls:
-        return MAX_SCORE
+        return ACCEPTED
     facts = node if isinstance(node, NodeFacts) else NodeFacts.from_node(node)
     reports = node_gates.evaluate(pod, facts)
-    shares = [_UNKNOWN_SHARE if r.accepted is None else float(r.accepted) for r in reports]
-    return round(MAX_SCORE * sum(shares) / len(shares)) if shares else MAX_SCORE
+    if any(report.accepted is False for report in reports):
+        return REFUSED
+    unknown = {v.gate for report in reports for v in report.verdicts if v.outcome is Outcome.UNKNOWN}
+    if not unknown:
+        return ACCEPTED
+    return UNKNOWN if Gate.KUBELET in unknown else LIKELY

@@ -19,7 +19,7 @@ from podsysctl.policy.scc.constraint import UID_RANGE
 class NamespaceRanges:
     """Writes the three annotations when the client wrote none of its own."""
 
-    name = "podsysctl.io/NamespaceRanges"
+    name = "podsysctl.dev/NamespaceRanges"
 
     def __init__(self) -> None:
         self._given: weakref.WeakKeyDictionary[Store, dict[str, float]] = weakref.WeakKeyDictionary()
