@@ -153,7 +153,7 @@ def test_interfaces_are_judged_by_the_nodes_allowlist() -> None:
         (with_sysctls(pod(), "kernel.msgmax"), node(), 0),
         (with_sysctls(pod(), "kernel.msgmax"), NodeFacts("n"), 50),
         (with_sysctls(pod(), "kernel.msgmax"), NodeFacts("n", allowed=("kernel.msg*",)), 100),
-        (with_sysctls(pod(), "kernel.msgfuture"), NodeFacts("n", allowed=("kernel.msg*",)), 75),
+        (with_sysctls(pod(), "net.core.future"), NodeFacts("n", allowed=("net.*",)), 75),
     ],
 )
 def test_placement_score_prefers_nodes_that_accept(target: dict[str, Any], facts: NodeFacts, expected: int) -> None:
