@@ -167,3 +167,21 @@ async def test_start_gives_containers_the_highest_limits_that_we_may_have(data_d
         await containerd.destroy(wipe=True, cgroup_parents=CGROUPS)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, ours)
+
+
+async def test_destroy_through_a_symbolic_link_leaves_nothing(data_dir: Path) -> None:
+    """The kernel names mounts by their real paths."""
+    real = data_dir / "real"
+    real.mkdir()
+    link = data_dir / "link"
+    link.symlink_to(real)
+    containerd = PrivateContainerd(link)
+    await containerd.start()
+    network = containerd.pod_network()
+    assert network is not None
+    await _with_pod(containerd, data_dir)
+    assert containerd.pid is not None
+    os.kill(containerd.pid, signal.SIGKILL)
+    await PrivateContainerd(link).destroy(wipe=True, cgroup_parents=CGROUPS)
+    assert leftovers(data_dir, network.bridge) == []
+    assert list(real.iterdir()) == []

@@ -40,14 +40,15 @@ _RESTART_DELAYS_S = (0.1, 1.0, 5.0, 15.0)
 
 
 class PrivateContainerd:
-    """A containerd of our own under `data_dir` (absolute). Not safe for two processes at once: the caller locks.
+    """A containerd of our own under `data_dir`. Not safe for two processes at once: the caller locks.
 
     `cgroup_driver` is cgroupfs or systemd, and must be the one that sandbox requests are written for; cgroupfs
     works with and without systemd.
     """
 
     def __init__(self, data_dir: Path, *, cgroup_driver: str = "cgroupfs") -> None:
-        self._home = data_dir / "containerd"
+        # Resolved, since that is how the kernel spells the mounts below it.
+        self._home = data_dir.resolve() / "containerd"
         self._cgroup_driver = cgroup_driver
         state = _state_directory(self._home)
         self.paths = ContainerdPaths(

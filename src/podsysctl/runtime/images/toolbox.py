@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -114,8 +115,9 @@ def _entries() -> dict[str, Entry]:
     programs: set[Path] = set()
     for name, path in find_commands().items():
         programs.add(_add_command(out, name, path))
+    loader = _loader(programs)
     for name, path in elf.libraries(sorted(programs)).items():
-        _add_library(out, name, path)
+        _add_library(out, name, path, loader)
     _add_terminals(out)
     return _with_parents(out)
 
@@ -142,13 +144,17 @@ def _is_library_of_commands(real: Path) -> bool:
     return real.name in ("busybox", "coreutils", "toybox")
 
 
-def _add_library(out: dict[str, Entry], name: str, path: Path) -> None:
-    loader = elf.read_elf(Path("/bin/bash").resolve())
-    interpreter = Path(loader.interpreter) if loader and loader.interpreter else Path("/lib/ld.so")
-    place = f"{_merged(interpreter.resolve().parent)}/{name}"
+def _loader(programs: Iterable[Path]) -> Path:
+    """The dynamic loader that the programs name; its own directory is searched without any configuration."""
+    read = (elf.read_elf(path) for path in sorted(programs))
+    return next((Path(found.interpreter) for found in read if found and found.interpreter), Path("/lib/ld.so"))
+
+
+def _add_library(out: dict[str, Entry], name: str, path: Path, loader: Path) -> None:
+    place = f"{_merged(loader.resolve().parent)}/{name}"
     out[place] = archive.regular(path, 0o755)
-    if interpreter.name == name and _merged(interpreter) != place:
-        out[_merged(interpreter)] = archive.symlink(f"/{place}")
+    if loader.name == name and _merged(loader) != place:
+        out[_merged(loader)] = archive.symlink(f"/{place}")
 
 
 def _add_terminals(out: dict[str, Entry]) -> None:
