@@ -95,12 +95,12 @@ def _validate_rule(spec: Object, rule: Object, known: set[str | None], errors: E
     for index, pattern in enumerate(patterns):
         _validate_pattern(pattern, errors, f"{path}.onPodConditions[{index}]")
     if codes is not None and patterns:
-        errors.append(_omitted(path, "specifying both OnExitCodes and OnPodConditions is not supported"))
+        errors.append(omitted(path, "specifying both OnExitCodes and OnPodConditions is not supported"))
     if codes is None and not patterns:
-        errors.append(_omitted(path, "specifying one of OnExitCodes and OnPodConditions is required"))
+        errors.append(omitted(path, "specifying one of OnExitCodes and OnPodConditions is required"))
 
 
-def _omitted(path: str, detail: str) -> FieldError:
+def omitted(path: str, detail: str) -> FieldError:
     """An Invalid error that does not show the value."""
     return FieldError("FieldValueInvalid", path, f"Invalid value: {detail}")
 
@@ -184,24 +184,32 @@ def count_indexes(text: str, completions: int) -> int:
         return 0
     total, last = 0, None
     for part in text.split(","):
-        limits = part.split("-")
-        if len(limits) > 2:
-            raise ValueSyntaxError(
-                f"the fragment {quote(part)} violates the requirement that an index interval can "
-                "have at most two parts separated by '-'"
-            )
-        numbers = [_index(limit) for limit in limits]
-        low, high = numbers[0], numbers[-1]
-        for number in numbers:
-            if number >= completions:
-                raise ValueSyntaxError(f"too large index: {quote(str(number))}")
-        if len(numbers) == 2 and low >= high:
-            raise ValueSyntaxError(f"non-increasing order, previous: {low}, current: {high}")
+        low, high = parse_interval(part, completions)
         if last is not None and last >= low:
             raise ValueSyntaxError(f"non-increasing order, previous: {last}, current: {low}")
         total += high - low + 1
         last = high
     return total
+
+
+def parse_interval(text: str, completions: int) -> tuple[int, int]:
+    """First and last index of one index or interval. Raises ValueSyntaxError with upstream's text."""
+    limits = text.split("-")
+    if len(limits) > 2:
+        raise ValueSyntaxError(
+            f"the fragment {quote(text)} violates the requirement that an index interval can "
+            "have at most two parts separated by '-'"
+        )
+    numbers = []
+    for limit in limits:
+        number = _index(limit)
+        if number >= completions:
+            raise ValueSyntaxError(f"too large index: {quote(limit)}")
+        numbers.append(number)
+    low, high = numbers[0], numbers[-1]
+    if len(numbers) == 2 and low >= high:
+        raise ValueSyntaxError(f"non-increasing order, previous: {low}, current: {high}")
+    return low, high
 
 
 def _index(text: str) -> int:

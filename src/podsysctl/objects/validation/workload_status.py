@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from podsysctl.objects.validation.fields import Errors, Named, duplicate, invalid
+from podsysctl.objects.validation.fields import Errors, invalid
 from podsysctl.objects.validation.meta import validate_update_metadata
 from podsysctl.objects.validation.numbers import validate_not_negative
 
@@ -55,20 +55,3 @@ def validate_status(what: str, new: Object, old: Object, errors: Errors) -> None
     before = old_status.get("collisionCount")
     if what != "ReplicaSet" and before is not None and (status.get("collisionCount") or 0) < before:
         errors.append(invalid("status.collisionCount", status.get("collisionCount") or 0, "cannot be decremented"))
-
-
-def validate_job_status(new: Object, old: Object, errors: Errors) -> None:
-    """The status of a Job: counts that are not negative, and no uncounted pod twice."""
-    status = new.get("status") or {}
-    validate_update_metadata(new, old, errors)
-    for key in ("active", "succeeded", "failed", "ready", "terminating"):
-        validate_not_negative(status, key, errors, "status")
-    seen: set[str] = set()
-    for key in ("succeeded", "failed"):
-        for index, uid in enumerate((status.get("uncountedTerminatedPods") or {}).get(key) or ()):
-            where = f"status.uncountedTerminatedPods.{key}[{index}]"
-            if not uid:
-                errors.append(invalid(where, Named(uid), "must not be empty"))
-            elif uid in seen:
-                errors.append(duplicate(where, Named(uid)))
-            seen.add(uid)
