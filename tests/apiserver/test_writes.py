@@ -341,3 +341,37 @@ async def test_restart_serves_what_was_stored(api: Api, tmp_path: Any) -> None:
     async with running(tmp_path / "data") as again:
         assert (await again.call("GET", f"{CONFIG_MAPS}/m")).body["data"] == {"a": "1"}
         assert again.server.authority.ca_pem == authority
+
+
+@pytest.mark.parametrize("depth", [150, 300, 900, 5000])
+@pytest.mark.parametrize("media", [MERGE, STRATEGIC, APPLY, JSON_PATCH])
+async def test_patch_nested_too_deep_is_refused(api: Api, media: str, depth: int) -> None:
+    """400 at any depth, in any patch type, and the object stays."""
+    made = await api.make(CONFIG_MAPS, config_map())
+    inner = b'{"a":' * depth + b"1" + b"}" * depth
+    body = b'{"data":' + inner + b"}"
+    if media == JSON_PATCH:
+        body = b'[{"op":"add","path":"/data","value":' + inner + b"}]"
+    reply = await api.call("PATCH", f"{CONFIG_MAPS}/m", raw=body, media=media, fieldManager="m")
+    assert reply.code == 400
+    assert (await api.call("GET", f"{CONFIG_MAPS}/m")).body == made
+
+
+async def test_json_patch_cannot_build_what_is_too_deep(api: Api) -> None:
+    """Copying an object into itself again and again ends in 422."""
+    await api.make(CONFIG_MAPS, config_map(data={"a": "1"}))
+    path, operations = "/x", [{"op": "add", "path": "/x", "value": {}}]
+    for _ in range(200):
+        path += "/x"
+        operations.append({"op": "add", "path": path, "value": {}})
+    reply = await api.call("PATCH", f"{CONFIG_MAPS}/m", operations, media=JSON_PATCH)
+    assert reply.code == 422
+
+
+@pytest.mark.parametrize("depth", [150, 300, 5000])
+async def test_delete_options_nested_too_deep_are_refused(api: Api, depth: int) -> None:
+    """400, and the object stays."""
+    await api.make(CONFIG_MAPS, config_map())
+    body = b'{"preconditions":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+    assert (await api.call("DELETE", f"{CONFIG_MAPS}/m", raw=body)).code == 400
+    assert (await api.call("GET", f"{CONFIG_MAPS}/m")).code == 200

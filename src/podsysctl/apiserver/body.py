@@ -15,6 +15,7 @@ from podsysctl.base import limits
 from podsysctl.objects import decode, protobuf, status
 from podsysctl.objects.decode import Decoded
 from podsysctl.objects.kinds import Kind
+from podsysctl.objects.patch import tree
 from podsysctl.objects.schema import Schema
 
 ACCEPTED = (JSON, YAML, PROTOBUF)
@@ -71,8 +72,16 @@ def judge(call: Call, decoded: Decoded, validation: str, kind: Kind) -> dict[str
 
 
 def loads(body: bytes) -> Any:
-    """Plain JSON. Raises ValueError."""
-    return orjson.loads(body)
+    """Plain JSON of a client, nested no deeper than objects may be. Raises ValueError."""
+    value = orjson.loads(body)
+    check_depth(value)
+    return value
+
+
+def check_depth(value: Any) -> None:
+    """Raises ValueError for a value nested deeper than objects may be."""
+    if tree.depth(value) > limits.OBJECT_DEPTH:
+        raise ValueError("exceeded max depth")
 
 
 def dumps(value: Any) -> bytes:

@@ -13,6 +13,7 @@ from podsysctl.base.clock import Clock
 from podsysctl.base.errors import FieldError
 from podsysctl.objects import defaults, status, strategy, validation
 from podsysctl.objects.patch import managed
+from podsysctl.objects.patch.typed import ElementError
 
 Object = dict[str, Any]
 
@@ -117,17 +118,31 @@ def stamp_new(obj: Object, now: str) -> None:
 def record_managers(
     resource: Resource, obj: Object, old: Object | None, *, manager: str, subresource: str, clock: Clock
 ) -> None:
-    """Set managedFields for a write that is no apply."""
-    entries = managed.record_update(
-        old,
-        obj,
-        manager=manager,
-        schema=resource.schema,
-        api_version=resource.kind.api_version,
-        now=clock.now(),
-        subresource=subresource,
-    )
+    """Set managedFields for a write that is no apply.
+
+    An object whose lists lack their keys has no owners to record; validation, which comes later, refuses it.
+    """
+    try:
+        entries = managed.record_update(
+            old,
+            obj,
+            manager=manager,
+            schema=resource.schema,
+            api_version=resource.kind.api_version,
+            now=clock.now(),
+            subresource=subresource,
+        )
+    except ElementError:
+        return
     if entries:
         obj["metadata"]["managedFields"] = entries
     else:
         obj["metadata"].pop("managedFields", None)
+
+
+def keep_manager_times(obj: Object, old: Object) -> None:
+    """Undo a change of nothing but the times in managedFields, so that it takes no revision."""
+    try:
+        obj["metadata"] = managed.keep_timestamps(old, obj)["metadata"]
+    except ElementError:
+        return

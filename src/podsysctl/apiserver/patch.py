@@ -20,6 +20,7 @@ from podsysctl.objects import decode, fielderrors, patch, status
 from podsysctl.objects.decode import Decoded
 from podsysctl.objects.patch import apply, jsonpatch
 from podsysctl.objects.patch.strategic import go_map
+from podsysctl.objects.patch.typed import ElementError
 
 JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
@@ -76,6 +77,10 @@ def patching(call: Call, raw: bytes, media: str, wanted: WriteOptions) -> Change
         if old is None:
             raise status.not_found(kind, call.info.name)
         patched = patched_object(old, body, media, call)
+        try:
+            bodies.check_depth(patched)
+        except ValueError as error:
+            raise _bad_patch("", str(error)) from error
         shown = go_map(body) if media == STRATEGIC else orjson.dumps(patched).decode()
         try:
             decoded = _decoded(call, patched)
@@ -95,8 +100,8 @@ def patching(call: Call, raw: bytes, media: str, wanted: WriteOptions) -> Change
 def read_patch(raw: bytes) -> Any:
     """The JSON of a patch. Raises StatusError 400."""
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        return bodies.loads(raw)
+    except ValueError as error:
         raise status.bad_request(f"error decoding patch: {error}") from error
 
 
@@ -127,17 +132,21 @@ def applying(call: Call, done: Write, raw: bytes, wanted: WriteOptions) -> Chang
         if old is None and uid:
             text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise status.conflict(kind, call.info.name, text)
-        merged = apply.server_side_apply(
-            old,
-            config,
-            manager=wanted.field_manager,
-            force=bool(wanted.force),
-            schema=schema,
-            api_version=kind.api_version,
-            now=call.server.clock.now(),
-            subresource=done.subresource,
-            kind=kind.kind,
-        )
+        try:
+            merged = apply.server_side_apply(
+                old,
+                config,
+                manager=wanted.field_manager,
+                force=bool(wanted.force),
+                schema=schema,
+                api_version=kind.api_version,
+                now=call.server.clock.now(),
+                subresource=done.subresource,
+                kind=kind.kind,
+            )
+        except ElementError as error:
+            # Of the stored object: what was sent has been checked.
+            raise StatusError(500, "", f"failed to create typed live object: {error}") from error
         return _decoded(call, merged).object
 
     return change

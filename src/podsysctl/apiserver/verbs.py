@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 from aiohttp import web
 
 from podsysctl.apiserver import body as bodies
@@ -32,12 +33,12 @@ async def update(call: Call) -> web.StreamResponse:
     wanted = options.parse_write(call.query, "UpdateOptions")
     decoded = bodies.decode_resource(call, raw)
     obj = bodies.judge(call, decoded, wanted.field_validation, call.resource.kind)
-    packed = bodies.dumps(obj)
+    packed = orjson.dumps(obj)
 
     def change(old: Object | None) -> Object:
         if old is None:
             _authorize_create(call)
-        fresh: Object = bodies.loads(packed)
+        fresh: Object = orjson.loads(packed)
         return fresh
 
     create_ok = call.resource.rules.create_on_update and not call.info.subresource

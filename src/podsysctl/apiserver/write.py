@@ -25,7 +25,6 @@ from podsysctl.apiserver.storeindex import Item
 from podsysctl.base import limits
 from podsysctl.base.errors import StatusError
 from podsysctl.objects import fielderrors, status
-from podsysctl.objects.patch import managed
 
 Object = dict[str, Any]
 Change = Callable[[Object | None], Object]
@@ -238,7 +237,7 @@ async def _prepare_update(write: Write, obj: Object, old: Object) -> None:
     lifecycle.prepare_update(resource, obj, old, path)
     if not write.subresource:
         _settle_definition(write, obj)
-    obj["metadata"] = managed.keep_timestamps(old, obj)["metadata"]
+    lifecycle.keep_manager_times(obj, old)
     errors = lifecycle.validate(resource, obj, old, path)
     if errors:
         raise status.invalid(resource.kind, write.name, errors)
