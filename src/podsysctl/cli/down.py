@@ -66,7 +66,7 @@ def _stop(files: MachineFiles, state: MachineState) -> None:
 def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> None:
     """Remove pods and runtime. Without a recorded state only a private runtime can have been there."""
     from podsysctl.client import loop
-    from podsysctl.node import leave
+    from podsysctl.node import forwarding, leave
     from podsysctl.runtime.containerd import PrivateContainerd
 
     async def work() -> None:
@@ -76,4 +76,5 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
             await PrivateContainerd(files.data_dir).destroy(wipe=wipe, cgroup_parents=CGROUPS)
 
     loop.run(work())
+    forwarding.restore(files.data_dir)
     leave.remove_files(files.nodes)

@@ -25,8 +25,8 @@ from podsysctl.client.config import ClientConfig
 from podsysctl.client.rest import Client
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
 from podsysctl.controllers.manager import Manager
+from podsysctl.node import forwarding, published
 from podsysctl.node import machine as machine_facts
-from podsysctl.node import published
 from podsysctl.node.config import AgentConfig, KubeletConfiguration
 from podsysctl.node.server import Tls
 from podsysctl.node.supervisor import NodeSupervisor
@@ -129,6 +129,8 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
         if not endpoint:
             containerd = PrivateContainerd(config.files.data_dir)
             await containerd.start()
+            if containerd.masqueraded:
+                forwarding.enable(config.files.data_dir)
             group.create_task(containerd.supervise(), name="containerd")
             stack.push_async_callback(containerd.stop)
             endpoint = containerd.endpoint

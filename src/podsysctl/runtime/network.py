@@ -1,7 +1,7 @@
 """The pod network of one machine: a bridge of our own, a private subnet that nobody else uses, its CNI file.
 
 The bridge and its address are made once, here, and the CNI bridge plugin only adds ports: told to be the
-gateway it would switch the host's forwarding on, which is not the runtime's to decide (see `FORWARDING`).
+gateway it would switch the host's forwarding on, which is the node's to decide and to put back.
 For the same reason, and because each of its calls would start iptables several times, masquerading is three
 rules written once and not the plugin's `ipMasq`. Firewall rules are in `firewall.py`.
 """
@@ -22,9 +22,6 @@ from podsysctl.runtime import commands, firewall
 NAME = "podsysctl"
 CNI_VERSION = "0.4.0"
 """The newest that the plugins of Ubuntu 22.04 (0.9.1) understand; it has all that we use."""
-
-FORWARDING = "net.ipv4.ip_forward"
-"""The host parameter that must be 1 for pods to reach other machines; whoever writes host parameters decides."""
 
 Network4 = ipaddress.IPv4Network
 Network6 = ipaddress.IPv6Network
