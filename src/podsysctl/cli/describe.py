@@ -138,7 +138,7 @@ async def _node(connection: Connection, node: Object, show_events: bool) -> str:
 
 
 async def _replica_sets(connection: Connection, deployment: Object) -> tuple[list[Object], list[Object]]:
-    """The Deployment's ReplicaSets that still have pods, old ones and the new one."""
+    """The Deployment's ReplicaSets: the old ones, and the new one."""
     kind = await connection.find("replicasets.apps")
     found = await connection.client.list(kind, deployment["metadata"]["namespace"])
     uid = deployment["metadata"]["uid"]
@@ -146,7 +146,7 @@ async def _replica_sets(connection: Connection, deployment: Object) -> tuple[lis
     revision = "deployment.kubernetes.io/revision"
     current = (deployment["metadata"].get("annotations") or {}).get(revision)
     new = [o for o in own if (o["metadata"].get("annotations") or {}).get(revision) == current]
-    return [o for o in own if o not in new and o["spec"].get("replicas")], new
+    return [o for o in own if o not in new], new
 
 
 async def _phases(connection: Connection, owner: Object) -> dict[str, int]:

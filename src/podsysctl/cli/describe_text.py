@@ -66,6 +66,10 @@ class Writer:
             self._done.append(align("\n".join(self._pending)))
             self._pending = []
 
+    def raw(self) -> str:
+        """Everything since the last flush with its tabs, as `rollout history` prints it."""
+        return "\n".join(self._pending) + "\n"
+
     def text(self) -> str:
         """Everything, aligned, with a final newline."""
         self.flush()

@@ -69,15 +69,18 @@ async def _patch(connection: Connection, args: argparse.Namespace) -> int:
     items = await targets.select(connection, args, args.words, all_flag=True, errors=errors)
     for item in items:
         try:
+            before = item.object
+            if args.subresource:
+                before = await connection.client.get(item.kind, item.name, item.namespace, args.subresource)
             updated = await _one(connection, args, item)
         except StatusError as error:
             errors.append(error)
             continue
-        operation = "patched" if updated != item.object else "patched (no change)"
+        operation = "patched" if updated != before else "patched (no change)"
         if args.output:
             formats.printer(args)(updated)
         else:
-            results.print_line(item.title, operation + results.SUFFIXES[args.dry_run])
+            results.print_line(formats.title(updated), operation + results.SUFFIXES[args.dry_run])
     failures.raise_all(errors)
     return 0
 

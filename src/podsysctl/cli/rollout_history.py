@@ -39,8 +39,7 @@ async def _one(connection: Connection, args: argparse.Namespace, item: Item) -> 
             raise failures.PlainError("unable to find the specified revision")
         w = Writer()
         describe_core.template(w, found[args.revision]["spec"]["template"])
-        text = w.text().removeprefix("Pod Template:")
-        sys.stdout.write(f"{item.title} with revision #{args.revision}\nPod Template:{text}")
+        sys.stdout.write(f"{item.title} with revision #{args.revision}\n{w.raw()}\n")
         return
     lines = ["REVISION\tCHANGE-CAUSE"]
     for number, replica_set in found.items():
