@@ -182,3 +182,16 @@ async def test_many_pods_at_once_all_become_ready(cluster: Cluster) -> None:
         await cluster.wait_gone(name)
     await cluster.wait_clean()
     assert (await cluster.client.list(PODS, "default")).items == []
+
+
+async def test_stop_during_creation_restarts_nothing(cluster: Cluster) -> None:
+    """Stopping the agent in the midst of starting pods lets each step end: no container counts a restart."""
+    names = [f"p{i}" for i in range(8)]
+    for name in names:
+        await cluster.create(pod(name))
+    await cluster.wait(names[0], is_ready)
+    await cluster.stop_agent()
+    await cluster.start_agent()
+    for name in names:
+        found = await cluster.wait(name, is_ready, timeout_s=60)
+        assert found["status"]["containerStatuses"][0]["restartCount"] == 0

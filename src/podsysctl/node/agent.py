@@ -63,6 +63,12 @@ def parse_allowlist(config: AgentConfig, kernel_release: str) -> kubelet_policy.
         raise UsageError(f"failed to run Kubelet: failed to create kubelet: {error.message}") from error
 
 
+def _without_managed_fields(pod: pods.Pod) -> pods.Pod:
+    """The pod without what is only of use to appliers, and is often the larger part of it."""
+    metadata = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
+    return {**pod, "metadata": metadata}
+
+
 class Agent:
     """One node. `run` works until cancelled; `ready` is set once the node reported Ready."""
 
@@ -88,7 +94,9 @@ class Agent:
         self._default_sysctls = kubelet_policy.parse_default_pod_sysctls(config.kubelet.default_pod_sysctls)
         self._addresses = config.node_ips or (machine.default_address(),)
         self._amounts = node_status.allocatable_amounts(self._machine, config)
-        self._informer = Informer(client, PODS, field_selector=f"spec.nodeName={config.node_name}")
+        self._informer = Informer(
+            client, PODS, field_selector=f"spec.nodeName={config.node_name}", transform=_without_managed_fields
+        )
         self._pool: Pool | None = None
         self._registration: Registration | None = None
         self.ready = asyncio.Event()
@@ -123,21 +131,31 @@ class Agent:
                 pleg.problem,
             )
             self._registration = registration
-            async with asyncio.TaskGroup() as group:
-                group.create_task(recorder.run())
-                await pleg.relist()
-                await registration.register()
-                self.ready.set()
-                group.create_task(registration.follow())
-                self._informer.add_handler(self._pool.added, lambda _, new: self._update(new), self._pool.removed)
-                group.create_task(self._informer.run())
-                group.create_task(registration.report_loop())
-                group.create_task(registration.lease_loop())
-                group.create_task(pleg.run())
-                group.create_task(pleg.follow_events())
-                group.create_task(self._housekeeping(services.cleanup))
-                group.create_task(StorageLimits(self.paths, services.shared.events, self._pool.active).run())
-                group.create_task(LogRotation(self._runtime, self.config.node_name, self._clock).run())
+            try:
+                await self._work(recorder, registration, pleg, services)
+            finally:
+                await self._pool.finish_steps()
+
+    async def _work(
+        self, recorder: EventRecorder, registration: Registration, pleg: Pleg, services: Services
+    ) -> None:
+        """Everything that goes on beside the pods' own workers, until cancelled."""
+        assert self._pool is not None
+        async with asyncio.TaskGroup() as group:
+            group.create_task(recorder.run())
+            await pleg.relist()
+            await registration.register()
+            self.ready.set()
+            group.create_task(registration.follow())
+            self._informer.add_handler(self._pool.added, lambda _, new: self._update(new), self._pool.removed)
+            group.create_task(self._informer.run())
+            group.create_task(registration.report_loop())
+            group.create_task(registration.lease_loop())
+            group.create_task(pleg.run())
+            group.create_task(pleg.follow_events())
+            group.create_task(self._housekeeping(services.cleanup))
+            group.create_task(StorageLimits(self.paths, services.shared.events, self._pool.active).run())
+            group.create_task(LogRotation(self._runtime, self.config.node_name, self._clock).run())
 
     def _services(self, tasks: Tasks, recorder: EventRecorder, pleg: Pleg, runtime_name: str) -> Services:
         """Wire the parts together."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
 from podsysctl.base.clock import Clock, format_time
+from podsysctl.base.errors import PodsysctlError
 from podsysctl.node import backoff, events, gates, status
 from podsysctl.node import pod as pods
-from podsysctl.node.gates.verdict import NodeView
+from podsysctl.node.gates.verdict import NodeView, Rejection
 from podsysctl.node.tasks import Tasks
 from podsysctl.node.worker import PodWorker, Services
+
+FINISH_S = 3.0
+"""Longest wait for steps under way when the agent stops; making a sandbox takes a fraction of it."""
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +38,9 @@ class Pool:
         self._view = view
         self._in_runtime = in_runtime
         self._workers: dict[str, PodWorker] = {}
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._closing = False
 
     def worker(self, uid: str) -> PodWorker | None:
         """The worker of a pod."""
@@ -66,7 +74,10 @@ class Pool:
         self._start(worker)
 
     def _admit(self, pod: pods.Pod, worker: PodWorker) -> None:
-        rejection = gates.admit(pod, self._view([w.pod for w in self.active()]))
+        try:
+            rejection = gates.admit(pod, self._view([w.pod for w in self.active()]))
+        except PodsysctlError as error:  # a pod that cannot even be judged must not stop the node
+            rejection = Rejection("UnexpectedAdmissionError", error.message)
         if rejection is None:
             return
         log.info("pod %s rejected: %s", pods.full_name(pod), rejection.message)
@@ -93,13 +104,30 @@ class Pool:
         if worker is not None:
             worker.remove()
 
+    async def finish_steps(self) -> None:
+        """Let every worker end the step it is in, at most FINISH_S: a container half started would be restarted."""
+        self._closing = True
+        for worker in self._workers.values():
+            worker.quit()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_S):
+                while self._busy:
+                    self._idle.clear()
+                    await self._idle.wait()
+
     def _start(self, worker: PodWorker) -> None:
         name = f"pod {pods.full_name(worker.pod)}"
         self._tasks.spawn(name, self._run(worker), lambda error: self._failed(worker, error))
 
     async def _run(self, worker: PodWorker) -> None:
-        await worker.run()
-        self._forget(worker.uid)
+        self._busy += 1
+        try:
+            await worker.run()
+        finally:
+            self._busy -= 1
+            self._idle.set()
+        if not self._closing:
+            self._forget(worker.uid)
 
     def _forget(self, uid: str) -> None:
         self._workers.pop(uid, None)

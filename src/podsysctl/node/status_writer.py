@@ -79,9 +79,12 @@ class StatusWriter:
                     await self._patch(entry, wanted)
                     delay_s = RETRY_S
                 except StatusError as error:
-                    if error.code in (404, 409):
+                    if error.code == 404 or (error.code == 409 and await self._is_replaced(entry.pod)):
                         self._gone(pods.uid(entry.pod))
                         return
+                    if error.code == 409:
+                        delay_s = await self._later(entry, wanted, delay_s)
+                        continue
                     log.warning("status of %s not written: %s", pods.full_name(entry.pod), error.message)
                     if error.code < 500 and error.code != 429:
                         return
@@ -92,6 +95,16 @@ class StatusWriter:
         finally:
             entry.busy = False
             entry.idle.set()
+
+    async def _is_replaced(self, pod: pods.Pod) -> bool:
+        """Whether the API has another pod of that name, or none: a conflict alone does not say so."""
+        try:
+            found = await self._client.get(PODS, pods.name(pod), pods.namespace(pod))
+        except StatusError as error:
+            return error.code == 404
+        except ConnectionFailedError:
+            return False
+        return pods.uid(found) != pods.uid(pod)
 
     async def _patch(self, entry: _Entry, wanted: dict[str, Any]) -> None:
         patch = status_patch.build(pods.uid(entry.pod), entry.known, wanted)

@@ -79,6 +79,7 @@ class PodWorker:
         self._shortened = asyncio.Event()
         self._wake = asyncio.Event()
         self._stale = in_runtime
+        self._quitting = False
         self._sync = PodSync(services.shared, self._ending)
 
     @property
@@ -123,6 +124,11 @@ class PodWorker:
         self._stale = self._stale or stale
         self._wake.set()
 
+    def quit(self) -> None:
+        """Return from `run` after the present step; the pod stays as it is."""
+        self._quitting = True
+        self._wake.set()
+
     def look(self) -> tuple[pods.Pod, PodRuntime] | None:
         """The pod and its runtime state, for its probes; None once it is stopped."""
         return None if self._state.stopped else (self.pod, self.runtime)
@@ -133,6 +139,8 @@ class PodWorker:
         delay_s: float | None = 0.0
         while delay_s is not None:
             await self._pause(delay_s)
+            if self._quitting:
+                return
             try:
                 delay_s = await self._step()
             except StepInterruptedError:
