@@ -128,7 +128,8 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
         endpoint = config.runtime_endpoint
         if not endpoint:
             containerd = PrivateContainerd(config.files.data_dir)
-            await containerd.start()
+            if await containerd.start():
+                await containerd.remove_orphans()
             if containerd.masqueraded:
                 forwarding.enable(config.files.data_dir)
             group.create_task(containerd.supervise(), name="containerd")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError, RuntimeServiceError
-from podsysctl.runtime import containerd_config, firewall, hosttraits, network, processes, sweep
+from podsysctl.runtime import containerd_config, firewall, hosttraits, network, orphans, processes, sweep
 from podsysctl.runtime.binaries import Binaries, find_binaries
 from podsysctl.runtime.channel import UNIX_SOCKET_PATH_BYTES
 from podsysctl.runtime.containerd_config import ContainerdPaths
@@ -108,6 +108,14 @@ class PrivateContainerd:
             raise errors.exceptions[0] from errors
         self.masqueraded = network_up.result()
         return adopted
+
+    async def remove_orphans(self) -> int:
+        """Remove what sandboxes left that were begun for a caller that was killed; how many things.
+
+        To be called after `start` and before anyone asks for a new sandbox. Raises PodsysctlError.
+        """
+        async with RuntimeService(self.endpoint) as service:
+            return await orphans.remove(service, self.paths.socket, self.paths.state, self._leases)
 
     async def stop(self) -> None:
         """Stop containerd. Pods go on running, and `start` finds them again. Idempotent."""
