@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from podsysctl.objects.defaults.fill import child, fill, items
+from podsysctl.objects.defaults.fill import child, fill, fill_null, items
 from podsysctl.objects.defaults.pods import round_resource_list
 
 _RBAC_GROUP = "rbac.authorization.k8s.io"
@@ -63,12 +63,12 @@ def default_service(service: dict[str, Any]) -> None:
     if reachable:
         fill(spec, "externalTrafficPolicy", "Cluster")
     if spec["type"] in ("NodePort", "LoadBalancer", "ClusterIP"):
-        fill(spec, "internalTrafficPolicy", "Cluster")
+        fill_null(spec, "internalTrafficPolicy", "Cluster")
     if spec["type"] == "LoadBalancer":
         fill(spec, "allocateLoadBalancerNodePorts", True)
         for ingress in items((service.get("status") or {}).get("loadBalancer"), "ingress"):
             if ingress.get("ip"):
-                fill(ingress, "ipMode", "VIP")
+                fill_null(ingress, "ipMode", "VIP")
 
 
 def default_role_binding(binding: dict[str, Any]) -> None:
@@ -81,8 +81,7 @@ def default_role_binding(binding: dict[str, Any]) -> None:
 
 def default_priority_class(priority: dict[str, Any]) -> None:
     """Higher priorities preempt lower ones."""
-    if priority.get("preemptionPolicy") is None:
-        priority["preemptionPolicy"] = "PreemptLowerPriority"
+    fill_null(priority, "preemptionPolicy", "PreemptLowerPriority")
 
 
 def default_token_request(request: dict[str, Any]) -> None:

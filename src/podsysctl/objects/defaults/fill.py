@@ -11,6 +11,12 @@ def fill(obj: dict[str, Any], key: str, value: Any) -> None:
         obj[key] = value
 
 
+def fill_null(obj: dict[str, Any], key: str, value: Any) -> None:
+    """Set a field that is absent or null; an empty text is a value where upstream's field is a pointer."""
+    if obj.get(key) is None:
+        obj[key] = value
+
+
 def fill_zero(obj: dict[str, Any], key: str, value: Any) -> None:
     """Set a plain number field whose zero means unset."""
     if not obj.get(key):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from podsysctl.objects.defaults.fill import child, fill, fill_zero, items
+from podsysctl.objects.defaults.fill import child, fill, fill_null, fill_zero, items
 from podsysctl.objects.imagename import default_tag
 from podsysctl.objects.quantity import Quantity, parse_quantity, round_up_to_milli
 from podsysctl.objects.resources import is_huge_page, is_overcommit_allowed, is_pod_level, pod_sum
@@ -147,6 +147,7 @@ _VOLUME_FILLS: dict[str, dict[str, Any]] = {
     "azureDisk": {"cachingMode": "ReadWrite", "fsType": "ext4", "readOnly": False, "kind": "Shared"},
     "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
 }
+_POINTERS = ("hostPath", "azureDisk")
 
 
 def _default_volume(volume: dict[str, Any]) -> None:
@@ -156,8 +157,7 @@ def _default_volume(volume: dict[str, Any]) -> None:
     for source in sources:
         body = volume[source]
         for key, value in _VOLUME_FILLS.get(source, {}).items():
-            if body.get(key) is None or (body[key] == "" and key != "type"):
-                body[key] = value
+            (fill_null if source in _POINTERS else fill)(body, key, value)
     if volume.get("image") is not None and not volume["image"].get("pullPolicy"):
         tag = default_tag(volume["image"].get("reference", ""))
         volume["image"]["pullPolicy"] = "Always" if tag == "latest" else "IfNotPresent"
@@ -175,7 +175,7 @@ def _default_volume(volume: dict[str, Any]) -> None:
 
 def default_claim_spec(spec: dict[str, Any]) -> None:
     """The specification of a volume claim, in ephemeral volumes and claim templates."""
-    fill(spec, "volumeMode", "Filesystem")
+    fill_null(spec, "volumeMode", "Filesystem")
     _round_resources(spec)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from podsysctl.objects.defaults.fill import child, fill, items
+from podsysctl.objects.defaults.fill import child, fill, fill_null, items
 from podsysctl.objects.defaults.pods import default_claim_spec, default_template
 
 _LARGEST_INT32 = (1 << 31) - 1
@@ -83,10 +83,10 @@ def _default_job_spec(spec: dict[str, Any]) -> None:
         spec["completions"] = 1
     fill(spec, "parallelism", 1)
     fill(spec, "backoffLimit", 6 if spec.get("backoffLimitPerIndex") is None else _LARGEST_INT32)
-    fill(spec, "completionMode", "NonIndexed")
+    fill_null(spec, "completionMode", "NonIndexed")
     fill(spec, "suspend", False)
     policy = spec.get("podFailurePolicy")
-    fill(spec, "podReplacementPolicy", "TerminatingOrFailed" if policy is None else "Failed")
+    fill_null(spec, "podReplacementPolicy", "TerminatingOrFailed" if policy is None else "Failed")
     fill(spec, "manualSelector", False)
     _default_failure_policy(spec)
     default_template(child(spec, "template"))

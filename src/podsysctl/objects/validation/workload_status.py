@@ -44,8 +44,9 @@ def validate_status(what: str, new: Object, old: Object, errors: Errors) -> None
         validate_not_negative(status, key, errors, "status")
     total = status.get("replicas") or 0
     for key in _WITHIN[what]:
-        if (status.get(key) or 0) > total:
-            errors.append(invalid(f"status.{key}", status[key], "cannot be greater than status.replicas"))
+        value = status.get(key) or 0
+        if value > total:
+            errors.append(invalid(f"status.{key}", value, "cannot be greater than status.replicas"))
     available, ready = status.get("availableReplicas") or 0, status.get("readyReplicas") or 0
     if _WITHIN[what] and available > ready:
         name = "status.readyReplicas" if what == "StatefulSet" else "readyReplicas"
