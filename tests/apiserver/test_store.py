@@ -255,3 +255,17 @@ async def _missing(directory: Path, keys: list[str]) -> list[str]:
         return [key for key in keys if store.get(PODS, key) is None]
     finally:
         await store.close()
+
+
+async def test_compaction_by_age_keeps_what_is_younger(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only history from before the given time goes; with nothing older, nothing happens."""
+    times = iter((100.0, 200.0, 300.0))
+    monkeypatch.setattr("podsysctl.apiserver.storelog.wall_time_s", lambda: next(times))
+    item = await store.create(PODS, "ns/a", obj("a"))
+    for n in (1, 2):
+        item = await store.update(PODS, "ns/a", obj("a", n=n), item.rev)
+    await store.compact_before(50)
+    assert store.compacted == 0
+    await store.compact_before(250)
+    assert store.compacted == 2
+    assert [c.rev async for c in store.history(PODS, "", 2, store.revision)] == [3]

@@ -6,6 +6,7 @@ the registry.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Iterable
@@ -82,7 +83,7 @@ def _resource(kind: Kind) -> Object:
         entry["categories"] = list(kind.categories)
     if {"list", "watch"} <= set(kind.verbs):
         digest = hashlib.sha256(f"{kind.group}/{kind.version}/{kind.kind}".encode()).digest()
-        entry["storageVersionHash"] = _base64(digest[:8])
+        entry["storageVersionHash"] = base64.b64encode(digest[:8]).decode()
     return entry
 
 
@@ -97,12 +98,6 @@ def _subresource(kind: Kind, sub: Subresource) -> Object:
     if (sub.group, sub.version) != (kind.group, kind.version):
         entry["group"], entry["version"] = sub.group, sub.version
     return entry
-
-
-def _base64(data: bytes) -> str:
-    import base64
-
-    return base64.b64encode(data).decode()
 
 
 def aggregated(kinds: Iterable[Kind], *, core: bool, version: str) -> Object:

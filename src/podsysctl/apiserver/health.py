@@ -7,6 +7,7 @@ import platform
 from aiohttp import web
 
 from podsysctl.apiserver import respond
+from podsysctl.apiserver.auth.tokens import ISSUER
 from podsysctl.apiserver.context import ServerContext
 from podsysctl.apiserver.metrics import CONTENT_TYPE
 from podsysctl.base import versions
@@ -61,8 +62,6 @@ class Health:
         return web.Response(status=200 if good else 500, text=text, headers=respond.headers())
 
     def _issuer(self) -> dict[str, object]:
-        from podsysctl.apiserver.auth.tokens import ISSUER
-
         base = f"https://{self._server.config.address}:{self._server.port}"
         return {
             "issuer": ISSUER,

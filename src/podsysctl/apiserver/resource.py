@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from podsysctl.apiserver import eventshape, selectable
 from podsysctl.apiserver.kindrules import KindRules, rules_of
 from podsysctl.apiserver.tables.base import Printer
 from podsysctl.objects import schema as schemas
@@ -56,8 +57,6 @@ class Resource:
 
 def builtin_resource(kind: Kind) -> Resource:
     """The resource of a kind of `kinds.toml`."""
-    from podsysctl.apiserver import eventshape, selectable
-
     shared = bool(kind.storage_type)
     return Resource(
         kind=kind,

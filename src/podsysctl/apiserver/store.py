@@ -209,6 +209,10 @@ class Store:
             raise StaleError(f"{resource} {key} is not at revision {expected_rev}", current)
         return await self._commit(ChangeType.DELETED, resource, key, obj, current)
 
+    async def compact_before(self, written_at: float) -> None:
+        """Forget the history of before a time in seconds since the epoch."""
+        await self.compact(await self._read(lambda db: storelog.load_revision_before(db, written_at)))
+
     async def compact(self, revision: int) -> None:
         """Forget history before `revision`; older watches and lists are refused from now on."""
         if revision <= self.compacted or self._writer is None:

@@ -106,6 +106,12 @@ def load_range(
     return [Item(key, rev, value, at) for key, rev, value, at in rows]
 
 
+def load_revision_before(connection: sqlite3.Connection, written_at: float) -> int:
+    """The newest revision written before a time in seconds since the epoch, 0 when there is none."""
+    row = connection.execute("SELECT rev FROM log WHERE at < ? ORDER BY rev DESC LIMIT 1", (written_at,)).fetchone()
+    return row[0] if row else 0
+
+
 def load_changes(
     connection: sqlite3.Connection, resource: str, after: int, until: int, limit: int
 ) -> list[Change]:

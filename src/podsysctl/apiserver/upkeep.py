@@ -26,15 +26,9 @@ async def run(server: ServerContext) -> None:
 
 
 async def _periodic(server: ServerContext) -> None:
-    marks: list[tuple[float, int]] = []
     while True:
-        now_s = server.clock.monotonic_s()
-        marks.append((now_s, server.store.revision))
-        while len(marks) > 1 and now_s - marks[1][0] >= limits.STORE_HISTORY_S:
-            del marks[0]
         try:
-            if now_s - marks[0][0] >= limits.STORE_HISTORY_S:
-                await server.store.compact(marks[0][1])
+            await server.store.compact_before(server.clock.now().timestamp() - limits.STORE_HISTORY_S)
             await expire_events(server)
         except PodsysctlError as error:
             _log.error("upkeep: %s", error.message)
