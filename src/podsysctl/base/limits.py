@@ -130,3 +130,15 @@ RECORDER_QUEUE_EVENTS = 1000
 
 AUDIT_LOG_BYTES = 32 * 1024 * 1024
 """Size at which the audit log is rotated; one older file is kept."""
+
+CNI_CONFIG_BYTES = 1024 * 1024
+"""Largest network configuration or result of a CNI plugin; real ones have a few KiB, and etcd stores no larger object."""
+
+CNI_ALLOWLIST_BYTES = 256 * 1024
+"""Largest allowlist of the tuning plugin, read at the start of every pod; the default one has 1 KiB."""
+
+CNI_PLUGIN_TIMEOUT_S = 60
+"""Bound on one call of a CNI plugin; DHCP is the slowest that is in use."""
+
+CNI_NETWORKS_PER_POD = 64
+"""Additional networks of one pod: each costs processes at start and end; Multus users stay below ten."""

@@ -1,1 +1,1 @@
-"""The tuning CNI plugin."""
+"""The tuning CNI plugin: a process for every pod, so nothing here may import much. `bench/cni.py` measures it."""
