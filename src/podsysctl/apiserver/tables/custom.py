@@ -56,7 +56,8 @@ def _cell(value: Any, kind: str, now: datetime) -> Any:
     if kind == "integer":
         return int(value) if is_number else None
     if kind == "number":
-        return float(value) if is_number else None
+        # Go writes a whole float64 without a fraction: 3, not 3.0.
+        return (int(value) if float(value).is_integer() else float(value)) if is_number else None
     if kind == "boolean":
         return value if isinstance(value, bool) else None
     if kind == "date":
