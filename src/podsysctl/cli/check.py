@@ -10,10 +10,10 @@ from pathlib import Path
 from podsysctl.base.errors import UsageError
 from podsysctl.base.versions import KUBERNETES_MINOR, parse_cluster_version, parse_kernel_version
 from podsysctl.cli import check_files, check_formats
-from podsysctl.policy.lint import edits, engine
+from podsysctl.policy.lint import edits, engine, pages
 from podsysctl.policy.lint.context import Target
 from podsysctl.policy.lint.finding import Finding, Rule, Severity, select
-from podsysctl.policy.lint.rules import RULES
+from podsysctl.policy.lint.rules import RULES, file_unreadable
 from podsysctl.sysctls.kernel_facts import KernelFacts
 
 HELP = """Check files that set kernel parameters: Pods and every workload kind, KubeletConfig and kubelet drop-ins,
@@ -25,13 +25,12 @@ charts. Directories are searched; - is standard input.
   podsysctl check . --cluster-version 1.30 --kernel 5.14
   podsysctl check . --fix                             repair what is mechanical
   podsysctl check . --write-baseline known.json       accept what there is, then check with --baseline known.json
-  podsysctl check --rules                             list the rules
+  podsysctl check --rules                             list the rules; --explain PSC006 tells about one
 
 A comment `# podsysctl:ignore PSC006` excuses a line, `# podsysctl:ignore-file PSC006` a file.
 Exit code 0: nothing at or above --fail-on. 3: something is. 2: the question could not be understood."""
 
 _FAIL_ON = {"error": Severity.ERROR, "warning": Severity.WARNING, "note": Severity.NOTE}
-EVERY_RULE: tuple[Rule, ...] = (*RULES, engine.UNREADABLE, engine.TEMPLATE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,12 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline", metavar="FILE", help="leave out the findings recorded in this file")
     parser.add_argument("--write-baseline", metavar="FILE", help="record the findings in this file and exit 0")
     parser.add_argument("--rules", action="store_true", help="list the rules")
+    parser.add_argument("--explain", metavar="RULE", help="tell what a rule finds, why, and what to do")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run `check`; the exit code."""
     if args.rules:
-        sys.stdout.write(check_formats.rule_table(EVERY_RULE))
+        sys.stdout.write(check_formats.rule_table(RULES))
+        return 0
+    if args.explain:
+        sys.stdout.write(pages.page(select(RULES, [_known(args.explain)], [])[0]))
         return 0
     if not args.paths:
         raise UsageError("check needs a file, a directory or -", hint="podsysctl check . --help")
@@ -61,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     target = _target(args)
     given = check_files.read(args.paths)
     findings = engine.run(given, rules, target)
-    chosen = {rule.id for rule in rules} | {engine.UNREADABLE.id}
+    chosen = {rule.id for rule in rules} | _always(args)
     findings = [finding for finding in findings if finding.rule in chosen]
     if args.fix:
         fixed = _fix(given, findings)
@@ -76,18 +79,25 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.baseline:
         findings = engine.without_known(findings, _baseline(args.baseline))
-    check_formats.FORMATS[args.output](sys.stdout, findings, EVERY_RULE)
+    check_formats.FORMATS[args.output](sys.stdout, findings, RULES)
     if args.output == "text":
         sys.stderr.write(_summary(findings, len(given.texts)))
     return 3 if _fails(findings, args.fail_on) else 0
 
 
 def _rules(args: argparse.Namespace) -> list[Rule]:
-    known = {word for rule in EVERY_RULE for word in (rule.id, rule.name)}
-    for word in (*args.only, *args.without):
-        if word not in known:
-            raise UsageError(f"there is no rule {word!r}", hint="podsysctl check --rules lists them")
-    return select(EVERY_RULE, args.only, args.without)
+    return select(RULES, [_known(word) for word in args.only], [_known(word) for word in args.without])
+
+
+def _known(word: str) -> str:
+    if not any(word in (rule.id, rule.name) for rule in RULES):
+        raise UsageError(f"there is no rule {word!r}", hint="podsysctl check --rules lists them")
+    return word
+
+
+def _always(args: argparse.Namespace) -> set[str]:
+    """Rules whose findings are shown even when others are asked for: a file that was not read was not checked."""
+    return {rule.id for rule in select((file_unreadable.RULE,), [], args.without)}
 
 
 def _target(args: argparse.Namespace) -> Target:

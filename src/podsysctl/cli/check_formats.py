@@ -8,7 +8,7 @@ from typing import TextIO
 from xml.sax.saxutils import escape, quoteattr
 
 from podsysctl.base.versions import PROGRAM_VERSION
-from podsysctl.policy.lint import engine
+from podsysctl.policy.lint import engine, pages
 from podsysctl.policy.lint.finding import Finding, Rule, Severity
 
 Writer = Callable[[TextIO, Sequence[Finding], Sequence[Rule]], None]
@@ -56,7 +56,8 @@ def write_sarif(stream: TextIO, findings: Sequence[Finding], rules: Sequence[Rul
             "id": rule.id,
             "name": rule.name,
             "shortDescription": {"text": rule.summary},
-            "helpUri": rule.page,
+            "fullDescription": {"text": pages.explanation(rule).partition("\n\n")[0]},
+            "help": {"text": pages.explanation(rule), "markdown": pages.page(rule)},
             "defaultConfiguration": {"level": _SARIF_LEVEL[rule.severity]},
         }
         for rule in rules

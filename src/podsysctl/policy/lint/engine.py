@@ -16,15 +16,12 @@ from podsysctl.objects import yamltext
 from podsysctl.policy.lint.context import Context, Target
 from podsysctl.policy.lint.document import Document, documents_of
 from podsysctl.policy.lint.extraction import extract
-from podsysctl.policy.lint.finding import Finding, Position, Rule, Severity
+from podsysctl.policy.lint.finding import Finding, Position, Rule
 from podsysctl.policy.lint.lines import LineFile, LineKind
+from podsysctl.policy.lint.rules import file_unreadable, template_not_rendered
 
 _IGNORE = re.compile(r"#\s*podsysctl:ignore(-file)?\b([^\n#]*)")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}")
-
-UNREADABLE = Rule("PSC901", "file-unreadable", Severity.ERROR, "The file cannot be read", lambda _: ())
-TEMPLATE = Rule("PSC902", "template-not-rendered", Severity.NOTE, "The file is a template", lambda _: ())
-"""Two rules without a check of their own: reading finds them."""
 
 
 @dataclass(slots=True)
@@ -45,9 +42,9 @@ class Input:
             line = getattr(error, "line", 0) or 1
             if _TEMPLATE.search(text):
                 message = "looks like a template that is not rendered; check what `helm template` prints"
-                rule = TEMPLATE
+                rule = template_not_rendered.RULE
             else:
-                message, rule = error.message, UNREADABLE
+                message, rule = error.message, file_unreadable.RULE
             self.findings.append(Finding(rule.id, rule.severity, file, Position(line, 1), message, "syntax"))
             return
         self.documents += documents_of(file, text, parsed)

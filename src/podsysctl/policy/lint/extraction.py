@@ -169,8 +169,10 @@ def quadlet_settings(file: LineFile) -> Iterator[Setting]:
     for entry in entries:
         if entry.section not in QUADLET_SECTIONS or entry.key != "Sysctl":
             continue
-        for word in _words(entry.value):
-            name, _, value = word.partition("=")
+        for word in words(entry.value):
+            name, equals, value = word.partition("=")
+            if not equals:
+                continue
             column = entry.value_column + max(entry.value.find(word), 0)
             yield Setting(
                 Place.CONTAINER,
@@ -184,7 +186,8 @@ def quadlet_settings(file: LineFile) -> Iterator[Setting]:
             )
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """The assignments of one line, which may be quoted."""
     try:
         return shlex.split(text)
     except ValueError:

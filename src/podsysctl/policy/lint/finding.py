@@ -80,11 +80,6 @@ class Rule:
     summary: str
     check: Callable[[Context], Iterable[Finding]]
 
-    @property
-    def page(self) -> str:
-        """The rule's documentation below the repository."""
-        return f"docs/rules/{self.id}.md"
-
 
 def select(rules: Iterable[Rule], only: Sequence[str], without: Sequence[str]) -> list[Rule]:
     """Rules by identifier or name: all unless some are asked for, less those that are not wanted."""

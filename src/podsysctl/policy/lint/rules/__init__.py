@@ -10,6 +10,7 @@ from podsysctl.policy.lint.rules import (
     container_sysctls,
     default_pod_sysctls,
     dotted_interface,
+    file_unreadable,
     host_namespace,
     interface_in_pod,
     kernel_hides,
@@ -31,6 +32,7 @@ from podsysctl.policy.lint.rules import (
     scc_open,
     slash_name,
     sysctl_d_overridden,
+    template_not_rendered,
     tuned_conflict,
     tuned_missing,
     tuned_unreadable,
@@ -79,4 +81,6 @@ RULES: tuple[Rule, ...] = (
     container_refused.RULE,
     line_unreadable.RULE,
     sysctl_d_overridden.RULE,
+    file_unreadable.RULE,
+    template_not_rendered.RULE,
 )

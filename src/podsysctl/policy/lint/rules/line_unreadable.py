@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from podsysctl.policy.lint.context import Context
-from podsysctl.policy.lint.extraction import QUADLET_SECTIONS
+from podsysctl.policy.lint.extraction import QUADLET_SECTIONS, words
 from podsysctl.policy.lint.finding import Finding, Position, Rule, Severity
 from podsysctl.policy.lint.lines import BadLine, LineFile, LineKind, parse_sections
 
@@ -24,7 +24,7 @@ def check(context: Context) -> Iterator[Finding]:
                 if not excluded:
                     yield _found(file, line.line, 1, f"{line.text!r} is no assignment")
             elif file.kind is LineKind.QUADLET and line.key == "Sysctl" and line.section in QUADLET_SECTIONS:
-                bad = [word for word in line.value.split() if "=" not in word and '"' not in line.value]
+                bad = [word for word in words(line.value) if "=" not in word]
                 if bad:
                     yield _found(file, line.line, line.value_column, f"{bad[0]!r} is not name=value")
 
