@@ -10,7 +10,11 @@ Object = dict[str, Any]
 
 def find(status: Object, type: str) -> Object | None:
     """The condition of a type."""
-    return next((entry for entry in status.get("conditions") or () if entry.get("type") == type), None)
+    for entry in status.get("conditions") or ():
+        if entry.get("type") == type:
+            found: Object = entry
+            return found
+    return None
 
 
 def is_true(status: Object, type: str) -> bool:

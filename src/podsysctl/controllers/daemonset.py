@@ -6,29 +6,26 @@ from a second to a quarter of an hour, as upstream; refusals for sysctls are tol
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from podsysctl.base.errors import PodsysctlError, StatusError
-from podsysctl.controllers import conditions, ownership, podstate, rejections
+from podsysctl.base.errors import PodsysctlError
+from podsysctl.controllers import conditions, podstate, rejections
 from podsysctl.controllers.deployment.sizes import scaled_value
-from podsysctl.controllers.expectations import Expectations
 from podsysctl.controllers.history import HASH_LABEL, History, hash_of
-from podsysctl.controllers.podcontrol import PodControl, from_template, is_namespace_terminating
+from podsysctl.controllers.podcontrol import from_template
+from podsysctl.controllers.podowner import PodOwner, all_done, in_batches
 from podsysctl.controllers.scope import (
     CONTROLLER_REVISIONS,
     DAEMON_SETS,
     NODES,
-    PODS,
     Object,
-    Reconciler,
     Scope,
     is_deleting,
     key_of,
     labels_of,
 )
-from podsysctl.objects import node_affinity, selectors, taints
+from podsysctl.objects import node_affinity, taints
 from podsysctl.objects.patch import tree
 
 BURST = 250
@@ -46,66 +43,44 @@ _TOLERATED = (
 )
 
 
-class DaemonSetController(Reconciler):
+class DaemonSetController(PodOwner):
     """Keeps daemon pods on nodes."""
 
     name = "daemonset-controller"
+    kind = DAEMON_SETS
     workers = 2
 
     def __init__(self, scope: Scope) -> None:
+        self._nodes = scope.informer(NODES)
         super().__init__(scope)
-        self._recorder = scope.recorder(self.name)
-        self._pod_control = PodControl(scope.client, self._recorder)
-        self._sets = self.need(DAEMON_SETS)
-        self._nodes = self.need(NODES)
-        self._pods = self.need(PODS)
-        self._pods.add_index("controller", ownership.controller_index)
+        self.need(NODES)
         self._history = History(scope.client, self.need(CONTROLLER_REVISIONS), DAEMON_SETS)
-        self._expectations = Expectations(self._pods, scope.clock)
         self._backoff: dict[tuple[str, str], tuple[float, float]] = {}
         """By owner uid and node: the delay, and when it was set."""
-        self._sets.add_handler(
-            on_add=lambda obj: self.queue.add(key_of(obj)),
-            on_update=lambda _, new: self.queue.add(key_of(new)),
-            on_delete=lambda obj: self.queue.add(key_of(obj)),
-        )
-        self._pods.add_handler(
-            on_add=self._pod_changed, on_update=lambda _, new: self._pod_changed(new), on_delete=self._pod_changed
-        )
         self._nodes.add_handler(
             on_add=lambda _: self._all(), on_update=self._node_updated, on_delete=lambda _: self._all()
         )
 
+    def size(self, uid: str) -> int:
+        """A look goes through all nodes."""
+        return len(self._nodes.store)
+
     def _all(self) -> None:
-        for key in self._sets.store:
-            self.queue.add(key)
+        for key in self._owners.store:
+            self.soon(key, len(self._nodes.store))
 
     def _node_updated(self, old: Object, new: Object) -> None:
         if labels_of(old) != labels_of(new) or old.get("spec") != new.get("spec"):
             self._all()
 
-    def _pod_changed(self, pod: Object) -> None:
-        reference = ownership.controller_reference(pod)
-        namespace = pod["metadata"]["namespace"]
-        if reference is not None:
-            if reference.get("kind") == DAEMON_SETS.kind:
-                self.queue.add(f"{namespace}/{reference['name']}")
-            return
-        for owner in self._sets.store.values():
-            if owner["metadata"]["namespace"] == namespace and _selector(owner).matches(labels_of(pod)):
-                self.queue.add(key_of(owner))
-
     async def reconcile(self, key: str) -> None:
         """Place and remove pods, roll an update on, write the status."""
-        owner = self._sets.store.get(key)
-        if owner is None:
-            self._expectations.forget(key)
-            return
-        if is_deleting(owner):
+        owner = self._owners.store.get(key)
+        if owner is None or is_deleting(owner):
             return
         current, old = await self._history.current(owner)
         digest = hash_of(current)
-        pods = await self._claimed(owner)
+        pods = await self.claimed(owner)
         failure: PodsysctlError | None = None
         if self._expectations.satisfied(key):
             try:
@@ -119,12 +94,6 @@ class DaemonSetController(Reconciler):
         await self._write_status(key, owner, pods, digest)
         if failure is not None:
             raise failure
-
-    async def _claimed(self, owner: Object) -> list[Object]:
-        claims = ownership.Claims(self.client, DAEMON_SETS, owner, PODS, _selector(owner))
-        mine = self._pods.by_index("controller", owner["metadata"]["uid"])
-        orphans = self._pods.by_index("controller", f"orphan/{owner['metadata']['namespace']}")
-        return await claims.claim([*mine, *orphans])
 
     async def _manage(self, key: str, owner: Object, pods: Sequence[Object], digest: str) -> None:
         """Pods for nodes that lack one, away with those that are failed, doubled or misplaced."""
@@ -185,34 +154,15 @@ class DaemonSetController(Reconciler):
     async def _change(
         self, key: str, owner: Object, nodes: Sequence[str], surplus: Sequence[Object], digest: str
     ) -> None:
-        made, batch = 0, 1
-        wanted = nodes[:BURST]
-        while made < len(wanted):
-            part = wanted[made : made + batch]
-            await _all_done([self._create(key, owner, node, digest) for node in part])
-            made += len(part)
-            batch *= 2
-        await _all_done([self._delete(key, owner, pod) for pod in surplus[:BURST]])
+        template = daemon_template(owner["spec"]["template"], digest)
 
-    async def _create(self, key: str, owner: Object, node: str, digest: str) -> None:
-        pod = from_template(daemon_template(owner["spec"]["template"], digest), DAEMON_SETS, owner)
-        pod["spec"]["affinity"] = node_bound(pod["spec"].get("affinity"), node)
-        try:
-            created = await self._pod_control.create(pod, owner)
-        except StatusError as error:
-            if is_namespace_terminating(error):
-                return
-            raise
-        self._expectations.created(key, created)
+        async def one(node: str) -> None:
+            pod = from_template(template, DAEMON_SETS, owner)
+            pod["spec"]["affinity"] = node_bound(pod["spec"].get("affinity"), node)
+            await self.create_pod(key, owner, pod)
 
-    async def _delete(self, key: str, owner: Object, pod: Object) -> None:
-        self._expectations.deleting(key, pod)
-        try:
-            if not await self._pod_control.delete(pod, owner):
-                self._expectations.not_deleting(key, pod)
-        except PodsysctlError:
-            self._expectations.not_deleting(key, pod)
-            raise
+        await in_batches(nodes[:BURST], one)
+        await all_done(self.delete_pod(key, owner, pod) for pod in surplus[:BURST])
 
     async def _roll(self, key: str, owner: Object, pods: Sequence[Object], digest: str) -> None:
         """Replace pods of older revisions, as many at once as may be away."""
@@ -336,14 +286,6 @@ def _status(owner: Object, counts: Mapping[str, int]) -> Object:
     return status
 
 
-async def _all_done(jobs: Iterable[Coroutine[None, None, None]]) -> None:
-    """Run jobs at once; the first failure is raised when all have ended."""
-    results = await asyncio.gather(*jobs, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-
-
 def by_node(pods: Iterable[Object]) -> dict[str, list[Object]]:
     """Pods by the node they are on or meant for."""
     out: dict[str, list[Object]] = defaultdict(list)
@@ -416,7 +358,3 @@ def node_bound(affinity: Object | None, node: str) -> Object:
     field = {"key": "metadata.name", "operator": "In", "values": [node]}
     required["nodeSelectorTerms"] = [{"matchFields": [field]}]
     return made
-
-
-def _selector(owner: Object) -> selectors.LabelSelector:
-    return selectors.from_object(owner["spec"].get("selector"))

@@ -64,7 +64,14 @@ class Claims:
 
     async def claim(self, objects: Iterable[Object]) -> list[Object]:
         """Of the objects given, those that are the owner's now."""
-        return [obj for obj in objects if await self._claim(obj)]
+        uid, matches = self._owner["metadata"]["uid"], self._selector.matches
+        out = []
+        for obj in objects:
+            reference = controller_reference(obj)
+            settled = reference is not None and reference.get("uid") == uid and matches(labels_of(obj))
+            if settled or await self._claim(obj):
+                out.append(obj)
+        return out
 
     async def _claim(self, obj: Object) -> bool:
         reference = controller_reference(obj)

@@ -6,30 +6,25 @@ policies; a Job that has one is run without it and says so in an event.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from podsysctl.base.clock import format_time, parse_time
 from podsysctl.base.errors import PodsysctlError, StatusError
 from podsysctl.controllers import conditions, ownership, podstate, rejections
-from podsysctl.controllers.expectations import Expectations
 from podsysctl.controllers.job import indexes, tally
-from podsysctl.controllers.podcontrol import PodControl, from_template, is_namespace_terminating
+from podsysctl.controllers.podcontrol import from_template
+from podsysctl.controllers.podowner import PodOwner, all_done, in_batches
 from podsysctl.controllers.rejections import Brake
 from podsysctl.controllers.scope import (
     JOBS,
     PODS,
     Object,
-    Reconciler,
     Scope,
     is_deleting,
     key_of,
-    labels_of,
 )
-from podsysctl.objects import selectors
 
 BACKOFF_S = (10.0, 600.0)
 """First and longest delay before a failed pod is replaced."""
@@ -56,65 +51,48 @@ _TOO_MANY = _End("Failed", "BackoffLimitExceeded", "Job has reached the specifie
 _TOO_LONG = _End("Failed", "DeadlineExceeded", "Job was active longer than specified deadline")
 
 
-class JobController(Reconciler):
+class JobController(PodOwner):
     """Runs Jobs."""
 
     name = "job-controller"
+    kind = JOBS
 
     def __init__(self, scope: Scope) -> None:
-        super().__init__(scope)
-        self._recorder = scope.recorder(self.name)
-        self._pod_control = PodControl(scope.client, self._recorder)
-        self._jobs = self.need(JOBS)
-        self._pods = self.need(PODS)
-        self._pods.add_index("controller", ownership.controller_index)
-        self._expectations = Expectations(self._pods, scope.clock)
-        self._told: set[str] = set()
-        self._refused: dict[str, int] = {}
         self._strays: dict[str, set[str]] = {}
         """By the key of a Job: pods of one of that name that is gone."""
-        self._jobs.add_handler(
-            on_add=lambda obj: self.queue.add(key_of(obj)),
-            on_update=lambda _, new: self.queue.add(key_of(new)),
-            on_delete=self._deleted,
-        )
-        self._pods.add_handler(
-            on_add=self._pod_changed, on_update=lambda _, new: self._pod_changed(new), on_delete=self._pod_changed
-        )
+        self._told: set[str] = set()
+        self._refused: dict[str, int] = {}
+        super().__init__(scope)
 
-    def _deleted(self, job: Object) -> None:
-        for pod in self._pods.by_index("controller", job["metadata"]["uid"]):
-            self._strays.setdefault(key_of(job), set()).add(key_of(pod))
-        self.queue.add(key_of(job))
+    def owner_gone(self, owner: Object) -> None:
+        """A Job was deleted: its pods need not be counted."""
+        for pod in self._pods.by_index("controller", owner["metadata"]["uid"]):
+            self._strays.setdefault(key_of(owner), set()).add(key_of(pod))
+        self._refused.pop(key_of(owner), None)
+        self._told.discard(owner["metadata"]["uid"])
+        super().owner_gone(owner)
 
-    def _pod_changed(self, pod: Object) -> None:
+    def pod_changed(self, pod: Object) -> None:
+        """Besides, remember pods whose Job is gone."""
         reference = ownership.controller_reference(pod)
-        namespace = pod["metadata"]["namespace"]
-        if reference is not None:
-            if reference.get("kind") == JOBS.kind:
-                key = f"{namespace}/{reference['name']}"
-                if tally.has_finalizer(pod) and self._is_stray(key, pod):
-                    self._strays.setdefault(key, set()).add(key_of(pod))
-                self.queue.add(key)
-            return
-        for job in self._jobs.store.values():
-            if job["metadata"]["namespace"] == namespace and _selector(job).matches(labels_of(pod)):
-                self.queue.add(key_of(job))
+        if reference is not None and reference.get("kind") == JOBS.kind and tally.has_finalizer(pod):
+            key = f"{pod['metadata']['namespace']}/{reference['name']}"
+            if self._is_stray(key, pod):
+                self._strays.setdefault(key, set()).add(key_of(pod))
+        super().pod_changed(pod)
 
     async def reconcile(self, key: str) -> None:
         """One step of one Job."""
-        found = self._jobs.store.get(key)
+        found = self._owners.store.get(key)
         await self._release_strays(key)
         if found is None:
-            self._expectations.forget(key)
-            self._refused.pop(key, None)
             return
         job: Object = {**found, "status": dict(found.get("status") or {})}
         if ended(job) is not None:
             await self._after_end(key, job)
             return
         self._tell_ignored(job)
-        pods = await self._claimed(job)
+        pods = await self.claimed(job)
         now = self.scope.clock.now()
         suspended = bool(job["spec"].get("suspend"))
         counted = tally.count(job, pods, give_up=is_deleting(job))
@@ -127,22 +105,16 @@ class JobController(Reconciler):
         if self._expectations.satisfied(key) and not is_deleting(job):
             try:
                 if end is not None or suspended:
-                    await _all(self._delete(key, job, pod) for pod in active)
+                    await all_done(self.delete_pod(key, job, pod) for pod in active)
                 else:
                     await self._manage(key, job, pods, active, counted, brake)
             except PodsysctlError as error:
                 failure = error
         self._tell(key, job, brake)
         await self._write_status(key, job, pods, counted, end, brake)
-        await _all(self._release(pod) for pod in counted.release)
+        await all_done(self._release(pod) for pod in counted.release)
         if failure is not None:
             raise failure
-
-    async def _claimed(self, job: Object) -> list[Object]:
-        claims = ownership.Claims(self.client, JOBS, job, PODS, _selector(job))
-        mine = self._pods.by_index("controller", job["metadata"]["uid"])
-        orphans = self._pods.by_index("controller", f"orphan/{job['metadata']['namespace']}")
-        return await claims.claim([*mine, *orphans])
 
     def _tell_ignored(self, job: Object) -> None:
         used = [name for name in _IGNORED if job["spec"].get(name) is not None]
@@ -186,7 +158,7 @@ class JobController(Reconciler):
         wanted = _wanted_active(job, counted, len(active))
         if len(active) > wanted:
             surplus = sorted(active, key=lambda pod: podstate.deletion_order(pod, 0))
-            await _all(self._delete(key, job, pod) for pod in surplus[: len(active) - wanted])
+            await all_done(self.delete_pod(key, job, pod) for pod in surplus[: len(active) - wanted])
             return
         missing = min(wanted - len(active), BURST)
         if missing <= 0:
@@ -203,12 +175,11 @@ class JobController(Reconciler):
             chosen = indexes.next_free(
                 missing, [*counted.completed, *running], int(job["spec"].get("completions") or 0)
             )
-        made, batch = 0, 1
-        while made < len(chosen):
-            part = chosen[made : made + batch]
-            await _all(self._create(key, job, index) for index in part)
-            made += len(part)
-            batch *= 2
+
+        async def one(index: int | None) -> None:
+            await self.create_pod(key, job, _pod(job, index))
+
+        await in_batches(chosen, one)
 
     def _tell(self, key: str, job: Object, brake: Brake | None) -> None:
         """One event for each attempt that the nodes refused."""
@@ -217,28 +188,6 @@ class JobController(Reconciler):
         elif brake.wait_s and self._refused.get(key) != brake.attempts:
             self._refused[key] = brake.attempts
             self._recorder.event(job, "Warning", rejections.REASON, brake.message)
-
-    async def _create(self, key: str, job: Object, index: int | None) -> None:
-        pod = from_template(job["spec"]["template"], JOBS, job)
-        pod["metadata"]["finalizers"] = [*(pod["metadata"].get("finalizers") or ()), tally.FINALIZER]
-        if index is not None:
-            indexes.apply_index(pod, job, index)
-        try:
-            created = await self._pod_control.create(pod, job)
-        except StatusError as error:
-            if is_namespace_terminating(error):
-                return
-            raise
-        self._expectations.created(key, created)
-
-    async def _delete(self, key: str, job: Object, pod: Object) -> None:
-        self._expectations.deleting(key, pod)
-        try:
-            if not await self._pod_control.delete(pod, job):
-                self._expectations.not_deleting(key, pod)
-        except PodsysctlError:
-            self._expectations.not_deleting(key, pod)
-            raise
 
     async def _write_status(
         self,
@@ -249,7 +198,7 @@ class JobController(Reconciler):
         end: _End | None,
         brake: Brake | None,
     ) -> None:
-        before = self._jobs.store.get(key, {}).get("status") or {}
+        before = self._owners.store.get(key, {}).get("status") or {}
         active = [pod for pod in pods if podstate.is_active(pod)]
         terminating = [pod for pod in pods if is_deleting(pod) and not podstate.is_finished(pod)]
         status = {**job["status"], **counted.to_status(job)}
@@ -324,7 +273,7 @@ class JobController(Reconciler):
                 raise
 
     def _is_stray(self, key: str, pod: Object) -> bool:
-        job = self._jobs.store.get(key)
+        job = self._owners.store.get(key)
         return job is None or not ownership.is_controlled_by(pod, job)
 
     async def _release_strays(self, key: str) -> None:
@@ -353,14 +302,6 @@ class JobController(Reconciler):
         except StatusError as error:
             if error.code not in (404, 409):
                 raise
-
-
-async def _all(jobs: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run coroutines at once; the first failure is raised when all have ended."""
-    results = await asyncio.gather(*jobs, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
 
 
 def ended(job: Object) -> Object | None:
@@ -433,5 +374,10 @@ def _finished_at(pod: Object) -> str:
     return str(max(known) if known else status.get("startTime") or pod["metadata"]["creationTimestamp"])
 
 
-def _selector(job: Object) -> selectors.LabelSelector:
-    return selectors.from_object(job["spec"].get("selector"))
+def _pod(job: Object, index: int | None) -> Object:
+    """A pod of a Job, which waits to be counted when it has ended."""
+    pod = from_template(job["spec"]["template"], JOBS, job)
+    pod["metadata"]["finalizers"] = [*(pod["metadata"].get("finalizers") or ()), tally.FINALIZER]
+    if index is not None:
+        indexes.apply_index(pod, job, index)
+    return pod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from podsysctl.controllers.machineconfig import node_state, pool_status, rollout
 from podsysctl.controllers.machineconfig.drain import NODE
 from podsysctl.controllers.machineconfig.membership import Members
 from podsysctl.objects import machineconfig as names
+
+log = logging.getLogger(__name__)
 
 Object = dict[str, Any]
 
@@ -79,12 +82,15 @@ class PoolController:
         await self._client.patch(NODE, node["metadata"]["name"], patch)
 
     async def _target(self, pool: Object, nodes: Sequence[Object]) -> None:
-        chosen = rollout.candidates(pool, nodes)
+        try:
+            chosen = rollout.candidates(pool, nodes)
+        except names.RolloutError as error:
+            log.warning("pool %s stands still: %s", pool["metadata"]["name"], error.message)
+            return
         if not chosen:
             return
         target = pool["spec"]["configuration"]["name"]
         for node in chosen:
-            # The first configuration a node ever gets is also the one it runs: nothing changes on it.
             annotations = {names.DESIRED_CONFIG: target}
             if node_state.is_degraded(node):
                 annotations |= {names.STATE: names.DONE, names.REASON: ""}

@@ -84,15 +84,21 @@ def _merge_order(machine_config: Object) -> tuple[bool, str]:
 
 
 def render(pool: Object, sources: Sequence[Object]) -> Object:
-    """The rendered MachineConfig of a pool from its sources in merge order."""
+    """The rendered MachineConfig of a pool from its sources in merge order. Raises machineconfig.RenderError."""
     files: dict[str, Object] = {}
     units: dict[str, Object] = {}
     kernel_arguments: list[str] = []
     for source in sources:
         spec = source.get("spec") or {}
         config = spec.get("config") or {}
-        files.update({f["path"]: f for f in (config.get("storage") or {}).get("files") or ()})
-        units.update({u["name"]: u for u in (config.get("systemd") or {}).get("units") or ()})
+        try:
+            files.update({f["path"]: f for f in (config.get("storage") or {}).get("files") or ()})
+            units.update({u["name"]: u for u in (config.get("systemd") or {}).get("units") or ()})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise names.RenderError(
+                f"Failed to render configuration for pool {pool['metadata']['name']}: parsing Ignition config of "
+                f"{source['metadata']['name']} failed: a file without path, or a unit without name"
+            ) from error
         kernel_arguments += spec.get("kernelArguments") or ()
     config = {
         "ignition": {"version": kubelet_config.IGNITION_VERSION},

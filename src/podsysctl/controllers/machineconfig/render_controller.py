@@ -48,10 +48,10 @@ class RenderController:
             return
         try:
             sources = render.selected(pool, self._machine_configs.store.values())
+            rendered = render.render(pool, sources)
         except names.RenderError as error:
             await self._report(pool, "True", error.message)
             return
-        rendered = render.render(pool, sources)
         if self._machine_configs.get(rendered["metadata"]["name"]) is None:
             await self._create(pool, rendered)
         reference = render.configuration_reference(rendered, sources)

@@ -5,6 +5,7 @@ Source: machine-config-operator pkg/controller/node/node_controller.go (getAllCa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from podsysctl.controllers.machineconfig import node_state
 from podsysctl.objects import machineconfig as names
 
 Object = dict[str, Any]
+PERCENT = re.compile(r"(-?\d{1,9})%", re.ASCII)
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
@@ -22,11 +24,21 @@ def max_unavailable(pool: Object, total: int) -> int:
     2
     >>> max_unavailable({"spec": {}}, 10)
     1
+
+    Raises machineconfig.RolloutError for a text that is neither: the pool then stands still, as upstream's does.
     """
-    wanted = pool["spec"].get("maxUnavailable", 1)
-    if isinstance(wanted, str) and wanted.endswith("%"):
-        wanted = total * int(wanted[:-1]) // 100
-    return max(1, int(wanted))
+    wanted = pool["spec"].get("maxUnavailable")
+    if wanted is None:
+        return 1
+    if isinstance(wanted, int):
+        return max(1, wanted)
+    found = PERCENT.fullmatch(str(wanted))
+    if found is None:
+        raise names.RolloutError(
+            f"invalid value for IntOrString: invalid type: string is not a percentage: {wanted!r}",
+            hint='write a number, or a percentage such as "10%"',
+        )
+    return max(1, total * int(found[1]) // 100)
 
 
 def candidates(pool: Object, nodes: Sequence[Object]) -> list[Object]:

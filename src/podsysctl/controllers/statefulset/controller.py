@@ -11,25 +11,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from podsysctl.base.errors import PodsysctlError, StatusError
-from podsysctl.controllers import conditions, ownership, podstate, rejections
+from podsysctl.controllers import conditions, podstate, rejections
 from podsysctl.controllers.deployment.sizes import scaled_value
-from podsysctl.controllers.expectations import Expectations
 from podsysctl.controllers.history import History
 from podsysctl.controllers.podcontrol import is_namespace_terminating
+from podsysctl.controllers.podowner import PodOwner
 from podsysctl.controllers.rejections import Brake
 from podsysctl.controllers.scope import (
     CONTROLLER_REVISIONS,
     PODS,
     STATEFUL_SETS,
     Object,
-    Reconciler,
     Scope,
     is_deleting,
-    key_of,
     labels_of,
 )
 from podsysctl.controllers.statefulset import identity
-from podsysctl.objects import selectors
 
 REMEMBERED = 50
 """Refused pods of one set that are kept in mind after they were deleted."""
@@ -89,55 +86,31 @@ class _Step:
         return self.current if number - self.numbers.start < int(rolling.get("partition") or 0) else self.update
 
 
-class StatefulSetController(Reconciler):
+class StatefulSetController(PodOwner):
     """Keeps the pods of StatefulSets."""
 
     name = "statefulset-controller"
+    kind = STATEFUL_SETS
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
-        self._recorder = scope.recorder(self.name)
-        self._sets = self.need(STATEFUL_SETS)
-        self._pods = self.need(PODS)
-        self._pods.add_index("controller", ownership.controller_index)
         self._history = History(scope.client, self.need(CONTROLLER_REVISIONS), STATEFUL_SETS)
-        self._expectations = Expectations(self._pods, scope.clock)
         self._refused: dict[str, list[Object]] = {}
         """By owner uid: refused pods that were deleted."""
         self._told: dict[str, int] = {}
-        self._sets.add_handler(
-            on_add=lambda obj: self.queue.add(key_of(obj)),
-            on_update=lambda _, new: self.queue.add(key_of(new)),
-            on_delete=self._gone,
-        )
-        self._pods.add_handler(
-            on_add=self._pod_changed, on_update=lambda _, new: self._pod_changed(new), on_delete=self._pod_changed
-        )
 
-    def _gone(self, owner: Object) -> None:
+    def owner_gone(self, owner: Object) -> None:
+        """A set was deleted."""
         self._refused.pop(owner["metadata"]["uid"], None)
         self._told.pop(owner["metadata"]["uid"], None)
-        self.queue.add(key_of(owner))
-
-    def _pod_changed(self, pod: Object) -> None:
-        reference = ownership.controller_reference(pod)
-        namespace = pod["metadata"]["namespace"]
-        if reference is not None:
-            if reference.get("kind") == STATEFUL_SETS.kind:
-                self.queue.add(f"{namespace}/{reference['name']}")
-            return
-        parent = pod["metadata"]["name"].rpartition("-")[0]
-        owner = self._sets.store.get(f"{namespace}/{parent}")
-        if owner is not None and _selector(owner).matches(labels_of(pod)):
-            self.queue.add(key_of(owner))
+        super().owner_gone(owner)
 
     async def reconcile(self, key: str) -> None:
         """Start, update and stop pods as far as their order allows now; write the status."""
-        owner = self._sets.store.get(key)
+        owner = self._owners.store.get(key)
         if owner is None:
-            self._expectations.forget(key)
             return
-        pods = await self._claimed(owner)
+        pods = await self.claimed(owner, lambda pod: identity.ordinal(owner, pod) is not None)
         step, old = await self._look(owner, pods)
         failure: PodsysctlError | None = None
         if self._expectations.satisfied(key) and not is_deleting(owner):
@@ -150,13 +123,6 @@ class StatefulSetController(Reconciler):
         await self._write_status(key, step, pods)
         if failure is not None:
             raise failure
-
-    async def _claimed(self, owner: Object) -> list[Object]:
-        claims = ownership.Claims(self.client, STATEFUL_SETS, owner, PODS, _selector(owner))
-        mine = self._pods.by_index("controller", owner["metadata"]["uid"])
-        orphans = self._pods.by_index("controller", f"orphan/{owner['metadata']['namespace']}")
-        named = [pod for pod in orphans if identity.ordinal(owner, pod) is not None]
-        return await claims.claim([*mine, *named])
 
     async def _look(self, owner: Object, pods: Sequence[Object]) -> tuple[_Step, list[Object]]:
         update, old = await self._history.current(owner)
@@ -359,7 +325,3 @@ class StatefulSetController(Reconciler):
         if step.min_ready_s and len(available) < len(ready):
             waits = [podstate.available_in_s(pod, step.min_ready_s, step.now) for pod in ready]
             self.queue.add_after(key, min(wait for wait in waits if wait > 0))
-
-
-def _selector(owner: Object) -> selectors.LabelSelector:
-    return selectors.from_object(owner["spec"].get("selector"))
