@@ -15,8 +15,13 @@ DIRECTORY = Path(__file__).resolve().parents[3] / "deploy" / "scc"
 
 def read_objects(directory: Path = DIRECTORY) -> Iterator[dict[str, Any]]:
     """The shipped objects, file by file. Raises PodsysctlError when they cannot be read."""
+    paths = sorted(directory.glob("*.yaml"))
+    if not paths:
+        raise PodsysctlError(
+            f"there are no shipped constraints in {directory}", hint="run podsysctl from a checkout of its repository"
+        )
     try:
-        for path in sorted(directory.glob("*.yaml")):
+        for path in paths:
             yield from yaml.load_all(path.read_text(), yaml.CSafeLoader)
     except (OSError, yaml.YAMLError) as error:
         raise PodsysctlError(f"{directory}: shipped constraints cannot be read: {error}") from error
