@@ -1,6 +1,7 @@
 """The order of waiting pods and when they are tried again."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ async def test_failed_during_a_change_is_not_forgotten() -> None:
 
 
 @pytest.mark.parametrize("change", [{"nodeSelector": {"a": "b"}}, {"tolerations": []}])
-async def test_update_of_what_decides_tries_again(change: dict[str, object]) -> None:
+async def test_update_of_what_decides_tries_again(change: dict[str, Any]) -> None:
     """A waiting pod whose spec changed is tried again after its back-off; a status change does nothing."""
     clock = FakeClock()
     queue = SchedulingQueue(clock)
