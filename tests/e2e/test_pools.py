@@ -29,7 +29,8 @@ def pools() -> Iterator[Cluster]:
     cluster = Cluster("--masters", "3", "--workers", "3")
     cluster.start()
     try:
-        wait_until(lambda: condition(cluster, "worker", "Updated") == "True", 30, "the worker pool to settle")
+        for pool in ("master", "worker"):
+            wait_until(lambda pool=pool: settled(cluster, pool, 3), 60, f"three nodes in pool {pool}")
         yield cluster
     finally:
         cluster.destroy()
@@ -47,11 +48,13 @@ def configuration(cluster: Cluster, pool: str) -> str:
     return str(cluster.get("mcp", pool)["status"]["configuration"]["name"])
 
 
-def settled(cluster: Cluster, pool: str) -> bool:
-    """Whether the pool has rendered everything and all its nodes run it."""
+def settled(cluster: Cluster, pool: str, nodes: int = 0) -> bool:
+    """Whether the pool has rendered everything and all its nodes, at least so many, run it."""
     found = cluster.get("mcp", pool)
-    same = found["spec"]["configuration"]["name"] == found["status"]["configuration"].get("name")
-    return same and condition(cluster, pool, "Updated") == "True"
+    status = found.get("status", {})
+    wanted = found["spec"].get("configuration", {}).get("name", "")
+    updated = any(c["type"] == "Updated" and c["status"] == "True" for c in status.get("conditions", []))
+    return updated and status["configuration"].get("name") == wanted != "" and status["machineCount"] >= nodes
 
 
 def kubelet_config(name: str, labels: dict[str, str], **fields: Any) -> dict[str, Any]:

@@ -91,7 +91,8 @@ class ConfigDaemon:
         if self.recorded_config() == desired:
             await self._finish(node, desired)
             return
-        if state in (names.DEGRADED, names.UNRECONCILABLE) and self._failed_config() == desired:
+        if self._failed_config() == desired:
+            await self._after_failure(desired, state)
             return
         if state != names.WORKING:
             await self._annotate({names.STATE: names.WORKING, names.REASON: ""})
@@ -99,6 +100,14 @@ class ConfigDaemon:
         if current and self._drains and not await self._is_drained(node, desired):
             return
         await self._apply(desired)
+
+    async def _after_failure(self, desired: str, state: str) -> None:
+        """What failed once stays failed until another configuration is asked for."""
+        if state == names.WORKING:  # the process ended between the verdict and its report
+            await self._report_failure(desired)
+        elif state == names.DONE:  # the pool was elsewhere meanwhile and asks once more
+            self._write_record({"config": self.recorded_config()})
+            await self._reconcile(self._name)
 
     async def _is_drained(self, node: Object, desired: str) -> bool:
         """Ask for the drain, once, and wait for the controller's answer."""
@@ -120,6 +129,7 @@ class ConfigDaemon:
             return
         before = self._kubelet_file.read_text() if self._kubelet_file.exists() else None
         if text != before:
+            self._write_record({"config": self.recorded_config(), "applying": desired, "former": before})
             _write_durably(self._kubelet_file, text)
             try:
                 await self._restart()
@@ -130,29 +140,43 @@ class ConfigDaemon:
         self._write_record({"config": desired})
         await self._reconcile(self._name)
 
-    async def _roll_back(self, before: str | None) -> None:
-        """Put the former file back and start the agent with it."""
-        if before is None:
+    def recover(self) -> None:
+        """Undo a change that the process did not live to judge, before the agent starts; it is then tried anew.
+
+        Without this, a configuration that no agent starts with would stop the node for good after a crash.
+        """
+        record = self._read_record()
+        if record.get("applying"):
+            self._put_back(record.get("former"))
+            self._write_record({"config": self.recorded_config()})
+
+    def _put_back(self, former: str | None) -> None:
+        if former is None:
             self._kubelet_file.unlink(missing_ok=True)
         else:
-            _write_durably(self._kubelet_file, before)
+            _write_durably(self._kubelet_file, former)
+
+    async def _roll_back(self, before: str | None) -> None:
+        """Put the former file back and start the agent with it."""
+        self._put_back(before)
         await self._restart()
 
     async def _fail(self, desired: str, text: str) -> None:
-        """Degraded, with the reason; the same configuration is not tried again."""
-        self._write_record({"config": self.recorded_config(), "failed": desired})
+        """Degraded, with the reason, and given back; the same configuration is not tried again."""
+        reason = text.encode()[: names.REASON_BYTES].decode(errors="ignore")
+        self._write_record({"config": self.recorded_config(), "failed": desired, "reason": reason})
         node = self._nodes.get(self._name)
         if node is not None:
             self._events.event(node, "Warning", "FailedToApplyConfig", f"{desired}: {text}")
-        reason = text.encode()[: names.REASON_BYTES].decode(errors="ignore")
-        await self._annotate({names.STATE: names.DEGRADED, names.REASON: reason})
-        await self._give_back(desired)
+        await self._report_failure(desired)
 
-    async def _give_back(self, desired: str) -> None:
-        """Ask for the uncordon after a drain that was for this configuration."""
+    async def _report_failure(self, desired: str) -> None:
+        """State, reason and the wish to be uncordoned in one write: a crash leaves none without the others."""
         node = self._nodes.get(self._name)
+        annotations = {names.STATE: names.DEGRADED, names.REASON: str(self._read_record().get("reason", ""))}
         if node is not None and names.annotation(node, names.DESIRED_DRAIN) == f"drain-{desired}":
-            await self._annotate({names.DESIRED_DRAIN: f"uncordon-{desired}"})
+            annotations[names.DESIRED_DRAIN] = f"uncordon-{desired}"
+        await self._annotate(annotations)
 
     async def _finish(self, node: Object, desired: str) -> None:
         """The configuration is in force: have the node uncordoned, then report Done."""

@@ -97,6 +97,7 @@ class NodeSupervisor:
                 daemon = ConfigDaemon(
                     self._client, self.name, self.kubelet_file, self.restart, recorder, drains=self._drains
                 )
+                daemon.recover()
                 group.create_task(recorder.run())
                 group.create_task(daemon.run())
             self._agent = self._build()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.objects.kinds import Kind
@@ -57,6 +58,12 @@ class RenderError(PodsysctlError):
     reason = "RenderFailed"
 
 
+class RolloutError(PodsysctlError):
+    """A pool that cannot be rolled out as it is written."""
+
+    reason = "RolloutFailed"
+
+
 def annotation(node: Object, key: str) -> str:
     """One annotation of a node, empty when absent."""
     return str((node["metadata"].get("annotations") or {}).get(key, ""))
@@ -67,6 +74,17 @@ def kubelet_file(machine_config: Object) -> str:
     config = (machine_config.get("spec") or {}).get("config") or {}
     for file in (config.get("storage") or {}).get("files") or ():
         if file.get("path") == KUBELET_CONF_PATH:
-            _, _, encoded = str(file["contents"]["source"]).partition("base64,")
-            return base64.b64decode(encoded).decode()
+            return _data_url_text(str((file.get("contents") or {}).get("source") or "data:,"))
     raise RenderError(f"{machine_config['metadata']['name']} holds no {KUBELET_CONF_PATH}")
+
+
+def _data_url_text(url: str) -> str:
+    """The text of an RFC 2397 URL. Raises RenderError."""
+    head, comma, body = url.partition(",")
+    if not (head.startswith("data:") and comma):
+        raise RenderError(f"{KUBELET_CONF_PATH}: its source is not a data URL")
+    raw = unquote_to_bytes(body)
+    try:
+        return (base64.b64decode(raw, validate=True) if head.endswith(";base64") else raw).decode()
+    except ValueError as error:
+        raise RenderError(f"{KUBELET_CONF_PATH}: its source cannot be decoded: {error}") from error
