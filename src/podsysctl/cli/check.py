@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from pathlib import Path
@@ -62,16 +63,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("check needs a file, a directory or -", hint="podsysctl check . --help")
     rules = _rules(args)
     target = _target(args)
-    given = check_files.read(args.paths)
-    findings = engine.run(given, rules, target)
     chosen = {rule.id for rule in rules} | _always(args)
-    findings = [finding for finding in findings if finding.rule in chosen]
+    given, findings = _findings(args.paths, rules, target, chosen)
     if args.fix:
         fixed = _fix(given, findings)
         if fixed:
             sys.stderr.write(f"{fixed} finding(s) repaired\n")
-            given = check_files.read(args.paths)
-            findings = [f for f in engine.run(given, rules, target) if f.rule in chosen]
+            given, findings = _findings(args.paths, rules, target, chosen)
     if args.write_baseline:
         content = json.dumps({"version": 1, "findings": engine.baseline_of(findings)}, indent=2) + "\n"
         _write(Path(args.write_baseline), content)
@@ -83,6 +81,18 @@ def run(args: argparse.Namespace) -> int:
     if args.output == "text":
         sys.stderr.write(_summary(findings, len(given.texts)))
     return 3 if _fails(findings, args.fail_on) else 0
+
+
+def _findings(
+    paths: list[str], rules: list[Rule], target: Target, chosen: set[str]
+) -> tuple[engine.Input, list[Finding]]:
+    """Read and judge. Without the collector, which would walk all nodes of all files again and again."""
+    gc.disable()
+    try:
+        given = check_files.read(paths)
+        return given, [finding for finding in engine.run(given, rules, target) if finding.rule in chosen]
+    finally:
+        gc.enable()
 
 
 def _rules(args: argparse.Namespace) -> list[Rule]:

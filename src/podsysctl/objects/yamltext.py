@@ -15,14 +15,37 @@ import yaml
 from podsysctl.base.errors import ValueSyntaxError
 from podsysctl.base.limits import OBJECT_DEPTH, YAML_DOCUMENT_BYTES, YAML_NODES
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MERGE = "tag:yaml.org,2002:merge"
+_DEFAULT_TAGS = {
+    yaml.ScalarNode: "tag:yaml.org,2002:str",
+    yaml.SequenceNode: "tag:yaml.org,2002:seq",
+    yaml.MappingNode: "tag:yaml.org,2002:map",
+}
 
 _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
 _FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+_NUMBER_STARTS = frozenset("+-._0123456789")
 _NOT_A_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """Finds no types by regular expressions, which are another YAML's rules; only merge keys are told apart."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        """The tag of a node that has none."""
+        if value == "<<" and kind is yaml.ScalarNode and implicit[0]:
+            return _MERGE
+        return _DEFAULT_TAGS[kind]
+
+    def descend_resolver(self, current_node: Any, current_index: Any) -> None:
+        """No paths are resolved."""
+
+    def ascend_resolver(self) -> None:
+        """No paths are resolved."""
 
 
 class YAMLSyntaxError(ValueSyntaxError):
@@ -108,6 +131,8 @@ class _Budget:
             raise YAMLSyntaxError("yaml: document contains excessive aliasing")
 
     def _size(self, node: yaml.Node, depth: int) -> int:
+        if depth <= OBJECT_DEPTH and isinstance(node, yaml.ScalarNode):
+            return 1
         key = id(node)
         known = self._sizes.get(key)
         if known is not None:
@@ -140,7 +165,7 @@ def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
     out: dict[str, Any] = {}
     merged: list[yaml.Node] = []
     for key_node, value_node in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge" and not key_node.style:
+        if key_node.tag == _MERGE and not key_node.style:
             merged += value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
             continue
         out[_key(key_node)] = _construct(value_node)
@@ -180,6 +205,8 @@ def _plain(text: str, node: yaml.ScalarNode) -> Any:
         return True
     if text in _FALSE:
         return False
+    if text[0] not in _NUMBER_STARTS:
+        return text
     bare = text.replace("_", "")
     if _INTEGER.fullmatch(bare):
         return _integer(bare)
