@@ -111,21 +111,44 @@ def test_chapter_796_prints_what_the_chapter_prints(pools: Cluster) -> None:
 
 
 def test_deleting_the_kubelet_config_goes_back_and_fails_what_is_now_forbidden(pools: Cluster) -> None:
-    """The former rendered name returns; a pod that the narrower list forbids does not stay Running."""
+    """The former rendered name returns; pods that are not drained and that the narrower list forbids are failed."""
+    pools.kubectl("delete", "pod", "sysctl-example-safe-unsafe", "--now")  # it would take its 30 s to be drained
     changed = configuration(pools, "worker")
-    on_worker = pod("daemon-like", sysctls=UNSAFE, nodeName="worker-2")
-    on_worker["metadata"]["ownerReferences"] = []
-    pools.kubectl("apply", "-f", "-", input_text=manifest(on_worker))
-    pools.kubectl("wait", "--for=condition=Ready", "pod/daemon-like", "--timeout=30s")
+    template = pod("any", sysctls=UNSAFE)["spec"]
+    pools.kubectl("create", "-f", "-", input_text=manifest(daemon_set("everywhere", template)))
+    pools.kubectl("rollout", "status", "daemonset/everywhere", "--timeout=30s")
+    running = {p["metadata"]["uid"] for p in pools.get("pods", "-l", "app=everywhere")["items"]}
+    assert len(running) == 3
     pools.kubectl("delete", "kubeletconfig", "custom-kubelet", "--timeout=30s")
-    wait_until(lambda: settled(pools, "worker") and configuration(pools, "worker") != changed, 90, "the way back")
+    wait_until(lambda: settled(pools, "worker") and configuration(pools, "worker") != changed, 60, "the way back")
     master, worker = configuration(pools, "master"), configuration(pools, "worker")
     assert master.removeprefix("rendered-master-") == worker.removeprefix("rendered-worker-")
     nodes = pools.get("nodes")["items"]
     assert not any(node["spec"].get("unschedulable") for node in nodes)
+
+    def failed() -> set[str]:
+        events = pools.get("events", "--field-selector=reason=SysctlForbidden")["items"]
+        return {e["involvedObject"]["uid"] for e in events}
+
+    wait_until(lambda: running <= failed(), 30, "the pods of the DaemonSet to be failed")
+    pools.kubectl("delete", "daemonset", "everywhere", "--timeout=30s")
     again = pod("again", sysctls=UNSAFE, nodeName="worker-2")
     pools.kubectl("apply", "-f", "-", input_text=manifest(again))
     assert pools.wait_phase("again", "Failed")["reason"] == "SysctlForbidden"
+
+
+def daemon_set(name: str, template: dict[str, Any]) -> dict[str, Any]:
+    """A DaemonSet of pods with this spec."""
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": template},
+        },
+    }
 
 
 @pytest.mark.parametrize("pattern", ["kernel.*", "vm.swappiness", "net.a*b", "*"])
