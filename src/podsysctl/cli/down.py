@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     if not files.data_dir.exists():
         print(f"nothing to stop: {files.data_dir} does not exist")
         return 0
+    files.require_own()
     state = files.read_state()
     if files.is_running():
         if state is None:
@@ -67,9 +68,12 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
     """Remove pods and runtime. Without a recorded state only a private runtime can have been there."""
     from podsysctl.client import loop
     from podsysctl.node import forwarding, leave
+    from podsysctl.node.networks import places
     from podsysctl.runtime.containerd import PrivateContainerd
 
     async def work() -> None:
+        roots = sorted(files.nodes.iterdir()) if files.nodes.is_dir() else []
+        await places.remove(files.networks, roots)
         if state is not None and not state.private_runtime:
             await leave.remove_pods(state.runtime_endpoint, files.nodes, state.nodes)
         else:

@@ -23,12 +23,14 @@ from podsysctl.apiserver.server import ApiServer
 from podsysctl.cli.machine_files import MachineFiles, MachineState
 from podsysctl.client.config import ClientConfig
 from podsysctl.client.rest import Client
+from podsysctl.cni import install
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
 from podsysctl.controllers.manager import Manager
 from podsysctl.controllers.scc_namespaces import NamespaceRangeController
 from podsysctl.node import forwarding, published
 from podsysctl.node import machine as machine_facts
 from podsysctl.node.config import AgentConfig, KubeletConfiguration
+from podsysctl.node.networks.places import MachinePlaces
 from podsysctl.node.server import Tls
 from podsysctl.node.supervisor import NodeSupervisor
 from podsysctl.runtime.containerd import PrivateContainerd
@@ -141,8 +143,10 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
         runtime = await stack.enter_async_context(RuntimeService(endpoint))
         await local.LocalImages(runtime, config.files.data_dir / "images").ensure_toolbox()
         kernel = group.create_task(published.measure_kernel(), name="kernel-survey")
+        places = MachinePlaces.below(config.files.networks)
+        install.install(places.plugins[0])
         for plan in config.nodes:
-            supervisor = await _node(config, api, runtime, plan, kernel, stack)
+            supervisor = await _node(config, api, runtime, plan, kernel, stack, places)
             group.create_task(supervisor.run(), name=f"node-{plan.name}")
 
 
@@ -153,6 +157,7 @@ async def _node(
     plan: NodePlan,
     kernel: asyncio.Task[KernelFacts | None],
     stack: AsyncExitStack,
+    places: MachinePlaces,
 ) -> NodeSupervisor:
     """One node: its HTTPS endpoint, its agent and its configuration daemon."""
     client = await stack.enter_async_context(
@@ -171,7 +176,7 @@ async def _node(
     address = machine_facts.default_address()
     serving = api.authority.serving_credential((address, plan.name, "localhost"), f"system:node:{plan.name}")
     tls = Tls(serving.certificate, serving.key, api.authority.ca_pem)
-    return NodeSupervisor(client, runtime, agent_config, tls, kernel, drains=len(config.nodes) > 1)
+    return NodeSupervisor(client, runtime, agent_config, tls, kernel, drains=len(config.nodes) > 1, places=places)
 
 
 def _tell(config: MachineConfig, api: ApiServer, endpoint: str) -> None:

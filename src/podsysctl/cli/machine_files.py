@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +14,21 @@ from podsysctl.base.errors import PodsysctlError
 
 DATA_DIR = Path("/var/lib/podsysctl")
 KUBECONFIG_NAME = "kubeconfig"
+_LOCK_NAME = "lock"
+_BEFORE_A_START = frozenset({"aliases.toml", "images"})
+"""What a data directory may hold before its first cluster."""
 
 
 class AlreadyRunningError(PodsysctlError):
     """Another process serves this data directory."""
 
     reason = "AlreadyRunning"
+
+
+class ForeignDirectoryError(PodsysctlError):
+    """The directory has files in it, and no cluster of ours was ever started there."""
+
+    reason = "ForeignDirectory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,11 @@ class MachineFiles:
         return self.data_dir / "nodes"
 
     @property
+    def networks(self) -> Path:
+        """Additional networks: addresses given out, bridges made, and our CNI program."""
+        return self.data_dir / "networks"
+
+    @property
     def _state(self) -> Path:
         return self.data_dir / "machine.json"
 
@@ -80,6 +95,12 @@ class MachineFiles:
             raw = json.loads(self._state.read_text())
         except FileNotFoundError:
             return None
+        except PermissionError as error:
+            raise PodsysctlError(
+                f"{self.data_dir} cannot be read by this user", hint="call the same command with sudo"
+            ) from error
+        except OSError as error:
+            raise PodsysctlError(f"{self._state} cannot be read: {error.strerror}") from error
         raw["nodes"] = tuple(raw["nodes"])
         raw["up_arguments"] = tuple(raw["up_arguments"])
         return MachineState(**raw)
@@ -88,14 +109,43 @@ class MachineFiles:
         """Nothing runs any more."""
         self._state.unlink(missing_ok=True)
 
+    def require_own(self) -> None:
+        """Raise ForeignDirectoryError unless the directory is absent, unused, or a cluster's.
+
+        `down` deletes what lies here, so a mistyped `--data-dir` must never get that far, and `up` must not make
+        somebody else's directory look like a cluster's. The mark is the lock file, the first thing a start makes.
+        """
+        try:
+            names = set(os.listdir(self.data_dir))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ForeignDirectoryError(f"{self.data_dir} cannot be a data directory: {error.strerror}") from error
+        if names <= _BEFORE_A_START or (_LOCK_NAME in names and self._has_lock_file()):
+            return
+        raise ForeignDirectoryError(
+            f"{self.data_dir} is not empty and holds no cluster", hint="give --data-dir a directory of its own"
+        )
+
+    def _has_lock_file(self) -> bool:
+        found = (self.data_dir / _LOCK_NAME).lstat()
+        return stat.S_ISREG(found.st_mode) and found.st_size == 0 and stat.S_IMODE(found.st_mode) == 0o600
+
     def lock(self) -> MachineLock:
-        """The lock that the serving process holds. Raises AlreadyRunningError when another has it."""
-        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return MachineLock(self.data_dir / "lock")
+        """The lock that the serving process holds.
+
+        Raises AlreadyRunningError when another has it, ForeignDirectoryError where no cluster may live.
+        """
+        self.require_own()
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ForeignDirectoryError(f"{self.data_dir} cannot be made: {error.strerror}") from error
+        return MachineLock(self.data_dir / _LOCK_NAME)
 
     def is_running(self) -> bool:
-        """Whether a process holds the lock."""
-        if not self.data_dir.exists():
+        """Whether a process holds the lock. Makes nothing."""
+        if not (self.data_dir / _LOCK_NAME).exists():
             return False
         try:
             with self.lock():

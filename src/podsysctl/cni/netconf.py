@@ -18,28 +18,29 @@ DEFAULT_DATA_DIR = "/run/cni/tuning"
 
 _SYSCTL = Map(STRING, "map[string]string")
 _DNS = Struct("DNS", {"nameservers": List(STRING, "[]string"), "domain": STRING, "search": List(STRING, "[]string"),
-                      "options": List(STRING, "[]string")})  # fmt: skip
+                      "options": List(STRING, "[]string")}, "types.DNS")  # fmt: skip
 _ATTRIBUTES = {"sysctl": _SYSCTL, "mac": STRING, "promisc": BOOL, "mtu": INT, "allmulti": BOOL}
 _STANDARD = {
     "cniVersion": STRING,
     "name": STRING,
     "type": STRING,
     "capabilities": Map(BOOL, "map[string]bool"),
-    "ipam": Struct("IPAM", {"type": STRING}),
+    "ipam": Struct("IPAM", {"type": STRING}, "types.IPAM"),
     "dns": _DNS,
     "prevResult": Anything(),
     "dataDir": STRING,
-    "runtimeConfig": Struct("", {"mac": STRING}),
+    "runtimeConfig": Struct("", {"mac": STRING}, 'struct { Mac string "json:\\"mac,omitempty\\"" }'),
 }
 
 
 def _configuration(attributes: dict[str, Any], extra: dict[str, Any]) -> Struct:
-    arguments = Struct("", {"cni": Struct("IPAMArgs", attributes)})
-    return Struct("TuningConf", {**_STANDARD, **attributes, "args": arguments, **extra})
+    cni = Struct("IPAMArgs", attributes, "main.IPAMArgs")
+    arguments = Struct("", {"cni": cni}, 'struct { A *main.IPAMArgs "json:\\"cni\\"" }')
+    return Struct("TuningConf", {**_STANDARD, **attributes, "args": arguments, **extra}, "main.TuningConf")
 
 
 _OLD = _configuration(_ATTRIBUTES, {})
-_ATTACHMENT = Struct("GCAttachment", {"containerID": STRING, "ifname": STRING})
+_ATTACHMENT = Struct("GCAttachment", {"containerID": STRING, "ifname": STRING}, "types.GCAttachment")
 _NEW_ATTRIBUTES = {**_ATTRIBUTES, "txQLen": INT}
 _NEW = _configuration(
     _NEW_ATTRIBUTES, {"cni.dev/valid-attachments": List(_ATTACHMENT, "[]types.GCAttachment")}
@@ -48,8 +49,8 @@ _OURS = _configuration(
     _NEW_ATTRIBUTES,
     {"cni.dev/valid-attachments": List(_ATTACHMENT, "[]types.GCAttachment"), "allowlist": STRING, "mode": STRING},
 )
-_NAME = Struct('struct { Name string "json:\\"name\\"" }', {"name": STRING})
-_VERSION = Struct('struct { CNIVersion string "json:\\"cniVersion\\"" }', {"cniVersion": STRING})
+_NAME = Struct("", {"name": STRING}, 'struct { Name string "json:\\"name\\"" }')
+_VERSION = Struct("", {"cniVersion": STRING}, 'struct { CNIVersion string "json:\\"cniVersion\\"" }')
 _MODE = Struct("TuningConf", {"mode": STRING})
 
 

@@ -54,7 +54,7 @@ def _fail(text: str) -> str:
 _IP = Text(_read_ip, "net.IP")
 _CIDR = Text(_read_cidr, "string")
 _STRINGS = List(STRING, "[]string")
-_DNS = Struct("DNS", {"nameservers": _STRINGS, "domain": STRING, "search": _STRINGS, "options": _STRINGS})
+_DNS = Struct("DNS", {"nameservers": _STRINGS, "domain": STRING, "search": _STRINGS, "options": _STRINGS}, "types.DNS")
 _ROUTE = Struct("route", {"dst": _CIDR, "gw": _IP})
 _ROUTE_NUMBERS = ("mtu", "advmss", "priority", "table", "scope")
 _ROUTE_NEW = Struct("route", {"dst": _CIDR, "gw": _IP, **dict.fromkeys(_ROUTE_NUMBERS, INT)})

@@ -17,18 +17,19 @@ STRING, BOOL, INT = "string", "bool", "int"
 
 
 class Struct:
-    """A Go struct: its name in messages, and its fields by JSON name."""
+    """A Go struct: its short name, before a field in messages, its whole type, and its fields by JSON name."""
 
-    __slots__ = ("fields", "folded", "go_name")
+    __slots__ = ("fields", "folded", "go_name", "short_name")
 
-    def __init__(self, go_name: str, fields: dict[str, Any]) -> None:
-        self.go_name = go_name
+    def __init__(self, short_name: str, fields: dict[str, Any], go_name: str = "") -> None:
+        self.short_name = short_name
+        self.go_name = go_name or short_name
         self.fields = fields
         self.folded = {name.lower(): name for name in fields}
 
 
 class Map:
-    """A Go map from string, of one type of value; `pairs` keeps the order, a dict in Python."""
+    """A Go map from string, of one type of value; the order of the document is kept."""
 
     __slots__ = ("go_name", "value")
 
@@ -112,7 +113,7 @@ def _fit_struct(kind: Struct, node: Any, where: str) -> dict[str, Any]:
         if name is None:
             continue
         field = kind.fields[name]
-        below = f"{kind.go_name}.{path}.{name}" if path else f"{kind.go_name}.{name}"
+        below = f"{kind.short_name}.{path}.{name}" if path else f"{kind.short_name}.{name}"
         value = fit(field, item, below)
         if value is None:
             if not isinstance(field, str) and not isinstance(field, Struct):

@@ -61,11 +61,7 @@ def check(call: Call, conf: NetConf) -> None:
     netns.enter(netns.open_netns(call.netns), call.netns)
     for key, value in conf.sysctl.items():
         path = file_name(key, call.interface, newest=True) if call.profile.newest else _join(key.replace(".", "/"))
-        try:
-            with open(path, "rb") as file:
-                content = file.read().decode("utf-8", "replace").removesuffix("\n")
-        except OSError as error:
-            raise wire.Problem(f"{'open' if error.filename else 'read'} {path}: {netns.words(error)}") from error
+        content = _read(path)
         if content != value:
             raise wire.Problem(f"Error: Tuning configured value of {path} is {value}, current value is {content}")
     check_link(call, conf, conf.mac)
@@ -183,13 +179,31 @@ def _write(path: str, value: str) -> None:
         return fd
 
     try:
-        count = procfile.write(open_file, data)
+        count = procfile.write(open_file, data, until_taken=True)
     except OSError as error:
         raise wire.Problem(f"{'write' if opened else 'open'} {path}: {netns.words(error)}") from error
     except ValueError as error:  # a NUL in the name
         raise wire.Problem(f"open {path}: invalid argument") from error
     if count < len(data):
-        raise wire.Problem(f"write {path}: short write")
+        raise wire.Problem(f"write {path}: unexpected EOF")
+
+
+def _read(path: str) -> str:
+    opened = False
+
+    def open_file(flags: int) -> int:
+        nonlocal opened
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        opened = True
+        return fd
+
+    try:
+        data = procfile.read(open_file, 1 << 20)
+    except OSError as error:
+        raise wire.Problem(f"{'read' if opened else 'open'} {path}: {netns.words(error)}") from error
+    except ValueError as error:
+        raise wire.Problem(f"open {path}: invalid argument") from error
+    return data.decode("utf-8", "replace").removesuffix("\n")
 
 
 def _find(interface: str) -> links.Link:

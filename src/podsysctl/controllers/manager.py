@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from podsysctl.base import clock
 from podsysctl.client.informer import InformerSet
 from podsysctl.client.rest import Client
+from podsysctl.controllers.cni_allowlist import CniAllowlistController
 from podsysctl.controllers.daemonset import DaemonSetController
 from podsysctl.controllers.deployment.controller import DeploymentController
 from podsysctl.controllers.disruption import DisruptionController
@@ -32,6 +33,7 @@ CONTROLLERS: tuple[Callable[[Scope], Controller], ...] = (
     StatefulSetController,
     JobController,
     DisruptionController,
+    CniAllowlistController,
     GarbageCollector,
 )
 """All controllers; each works alone as well. The garbage collector is last, since it uses others' informers."""

@@ -52,10 +52,20 @@ def read(open_file: Callable[[int], int], limit_bytes: int) -> bytes:
         os.close(fd)
 
 
-def write(open_file: Callable[[int], int], data: bytes) -> int:
-    """One write of all bytes; how many the kernel took. Raises OSError."""
+def write(open_file: Callable[[int], int], data: bytes, *, until_taken: bool = False) -> int:
+    """One write of all bytes; how many the kernel took. Raises OSError.
+
+    With `until_taken` the rest is written as well, as Go and libc do; the kernel ignores what does not come at the
+    start (sysctl_writes_strict), so what was said first stays.
+    """
     fd = open_file(os.O_WRONLY)
     try:
-        return os.write(fd, data)
+        count = os.write(fd, data)
+        while until_taken and 0 < count < len(data):
+            more = os.write(fd, data[count:])
+            if more == 0:
+                break
+            count += more
+        return count
     finally:
         os.close(fd)

@@ -6,6 +6,7 @@ The agent is restarted when the kubelet configuration changes; the endpoint and 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,10 @@ from podsysctl.client.events import EventRecorder
 from podsysctl.client.rest import Client
 from podsysctl.node import machine, published
 from podsysctl.node import pod as pods
-from podsysctl.node.agent import Agent
+from podsysctl.node.agent import Agent, parse_allowlist
 from podsysctl.node.config import AgentConfig, load_kubelet_configuration
 from podsysctl.node.config_daemon import ConfigDaemon
+from podsysctl.node.networks.places import MachinePlaces, NodeNetworks
 from podsysctl.node.server import NodeServer, Tls
 from podsysctl.runtime.service import RuntimeService
 from podsysctl.sysctls.kernel_facts import KernelFacts
@@ -33,7 +35,8 @@ class AgentStartError(PodsysctlError):
 class NodeSupervisor:
     """`config.kubelet` is replaced by what `kubelet_file` holds, when that file exists, at every start.
 
-    `follows_pools` is False where no pools are served: the node then keeps the configuration it was given.
+    `follows_pools` is False where no pools are served: the node then keeps the configuration it was given. Without
+    `places` pods have no additional networks.
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class NodeSupervisor:
         *,
         drains: bool = True,
         follows_pools: bool = True,
+        places: MachinePlaces | None = None,
     ) -> None:
+        self._networks = NodeNetworks(client, runtime, config.node_name, config.root, places) if places else None
         self._client = client
         self._runtime = runtime
         self._config = config
@@ -82,7 +87,10 @@ class NodeSupervisor:
         config = self._config
         if self.kubelet_file.exists():
             config = replace(config, kubelet=load_kubelet_configuration(self.kubelet_file))
-        return Agent(self._client, self._runtime, config)
+        if self._networks is None:
+            return Agent(self._client, self._runtime, config)
+        allowed = parse_allowlist(config, os.uname().release)
+        return Agent(self._client, self._runtime, config, extensions=(self._networks.extension(allowed),))
 
     async def run(self) -> None:
         """Run the node until cancelled; pods keep running afterwards. Raises UsageError, StatusError."""
@@ -100,6 +108,9 @@ class NodeSupervisor:
                 daemon.recover()
                 group.create_task(recorder.run())
                 group.create_task(daemon.run())
+            if self._networks is not None:
+                await asyncio.to_thread(self._networks.allowlist.ensure)
+                group.create_task(self._networks.run())
             self._agent = self._build()
             self._task = asyncio.create_task(self._agent.run())
             group.create_task(self._publish(self._agent))

@@ -11,16 +11,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from podsysctl.base.errors import UsageError
 from podsysctl.objects.quote import quote
+from podsysctl.policy import kubelet, tuning_allowlist
 from podsysctl.policy.verdict import Gate, Outcome, Verdict
-from podsysctl.sysctls import safe
+from podsysctl.sysctls import safe, spelling
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
+
+INTERFACE_SYSCTLS = "podsysctl.dev/interface-sysctls"
+"""Ours: a JSON object of interface to sysctls of interfaces that the pod has anyway, the primary one included."""
+
+TUNING_TYPES = ("tuning", "podsysctl-tuning")
+"""Plugins that set sysctls: upstream's and ours, which takes its place on a node of this program."""
+
 _TOKEN = "IFNAME"
 _PIECE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -32,12 +40,16 @@ def default_allowlist() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One additional network that a pod asks for. `arguments` is the annotation's `cni-args` object."""
+    """One additional network that a pod asks for. `arguments` is the annotation's `cni-args` object.
+
+    `entry` is the whole element of the annotation.
+    """
 
     namespace: str
     name: str
     interface: str
     arguments: Mapping[str, Any]
+    entry: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 def parse_networks(annotation: str, pod_namespace: str) -> list[Attachment]:
@@ -54,6 +66,7 @@ def parse_networks(annotation: str, pod_namespace: str) -> list[Attachment]:
                 entry.get("name") or "",
                 entry.get("interface") or f"net{index + 1}",
                 entry.get("cni-args") or {},
+                entry,
             )
         )
     return out
@@ -111,7 +124,7 @@ def tuning_sysctls(definition: Mapping[str, Any]) -> dict[str, str]:
     plugins = config.get("plugins")
     out: dict[str, str] = {}
     for plugin in plugins if isinstance(plugins, list) else [config]:
-        if not isinstance(plugin, dict) or plugin.get("type") != "tuning":
+        if not isinstance(plugin, dict) or plugin.get("type") not in TUNING_TYPES:
             continue
         for key, value in (plugin.get("sysctl") or {}).items():
             if not isinstance(value, str):
@@ -125,29 +138,67 @@ def tuning_sysctls(definition: Mapping[str, Any]) -> dict[str, str]:
 
 def evaluate(key: str, interface: str, allowlist: Sequence[str] | None) -> Verdict:
     """What the plugin says to one key. `allowlist` None means that the node has no such file: all of net is allowed."""
+    rule = "no allowlist on the node"
     if allowlist is not None:
-        entry = _matching(key, allowlist)
+        try:
+            entry = tuning_allowlist.find(key, allowlist)
+        except tuning_allowlist.BrokenEntryError as error:
+            return Verdict(Gate.INTERFACE, Outcome.REFUSED, key, str(error), "allowlist of the node")
         if entry is None:
-            listed = " ".join(allowlist)
-            text = f"Sysctl {key} is not allowed. Only the following sysctls are allowed: [{listed}]"
+            text = tuning_allowlist.refusal(key, allowlist)
             return Verdict(Gate.INTERFACE, Outcome.REFUSED, key, text, "allowlist of the node")
-    else:
-        entry = "no allowlist on the node"
+        rule = entry
     path = key.replace(".", "/").replace(_TOKEN, interface, 1)
     if not _clean(path).startswith("net/"):
         return Verdict(Gate.INTERFACE, Outcome.REFUSED, key, f"invalid net sysctl key: {quote(path)}", "below net/")
-    return Verdict(Gate.INTERFACE, Outcome.ALLOWED, key, rule=entry)
+    return Verdict(Gate.INTERFACE, Outcome.ALLOWED, key, rule=rule)
 
 
-def _matching(key: str, allowlist: Iterable[str]) -> str | None:
-    """The first entry that matches anywhere in the key; a broken expression matches nothing."""
-    for entry in allowlist:
-        try:
-            if re.search(entry, key):
-                return entry
-        except (re.error, RecursionError, OverflowError):
-            continue
-    return None
+def evaluate_bypass(
+    key: str, interface: str, lines: Sequence[str] | None, allowed: kubelet.Allowlist | None
+) -> Verdict:
+    """`evaluate`, and then whether the key goes round the kubelet's list, where that is known."""
+    verdict = evaluate(key, interface, lines)
+    text = None if verdict.stops or allowed is None else find_bypass(key, allowed)
+    if text is None:
+        return verdict
+    return Verdict(Gate.INTERFACE, Outcome.REFUSED, key, text, "allowedUnsafeSysctls of the node")
+
+
+def find_bypass(key: str, allowed: kubelet.Allowlist) -> str | None:
+    """Why a key would set for the whole pod what the kubelet refuses to it; None when it would not.
+
+    The tuning plugin writes anything below net/ that its own list names, so a definition could set net.core.somaxconn
+    for a pod whose node forbids it. Settings of one interface are no bypass: the kubelet never allows them.
+    """
+    segments = spelling.split(key)
+    if spelling.is_interface_specific(segments) and segments[3] not in spelling.NOT_INTERFACES:
+        return None
+    name = spelling.dotted(segments)
+    if allowed.check_name(name) is None:
+        return None
+    return (
+        f"sysctl {name} is forbidden on this node, and a network attachment must not set it either: "
+        "add it to allowedUnsafeSysctls of the node's KubeletConfig, or remove it from the definition"
+    )
+
+
+def parse_interface_sysctls(annotation: str) -> dict[str, dict[str, str]]:
+    """The annotation `INTERFACE_SYSCTLS`: interface to key to value. Raises UsageError naming what is wrong."""
+    try:
+        document = json.loads(annotation)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"annotation {INTERFACE_SYSCTLS} is not JSON: {error}") from error
+    rule = 'must be an object such as {"eth0": {"net.ipv4.conf.IFNAME.rp_filter": "2"}}'
+    if not isinstance(document, dict):
+        raise UsageError(f"annotation {INTERFACE_SYSCTLS} {rule}")
+    for interface, values in document.items():
+        problem = spelling.problem_of_interface(interface)
+        if problem:
+            raise UsageError(f"annotation {INTERFACE_SYSCTLS}: {problem}")
+        if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+            raise UsageError(f"annotation {INTERFACE_SYSCTLS}: {interface}: keys and values {rule}")
+    return document
 
 
 def _clean(path: str) -> str:

@@ -78,7 +78,7 @@ def _kubelet(name: str, pod: Mapping[str, Any], node: NodeFacts, allowlist: kube
 def evaluate_interfaces(
     pod: Mapping[str, Any], node: NodeFacts, definitions: Iterable[Mapping[str, Any]]
 ) -> list[Verdict]:
-    """What the tuning plugin says to the pod's additional networks, given the definitions that are known."""
+    """What the tuning plugin says to the pod's networks and interfaces, given the definitions that are known."""
     metadata = pod.get("metadata") or {}
     annotation = (metadata.get("annotations") or {}).get(interface.NETWORKS) or ""
     namespace = metadata.get("namespace") or "default"
@@ -87,6 +87,7 @@ def evaluate_interfaces(
         of = definition.get("metadata") or {}
         known[of.get("namespace") or namespace, of.get("name")] = definition
     out: list[Verdict] = []
+    allowed = node.allowlist()
     try:
         for wanted in interface.parse_networks(annotation, namespace):
             found = known.get((wanted.namespace, wanted.name))
@@ -96,7 +97,10 @@ def evaluate_interfaces(
                 continue
             arguments = (wanted.arguments.get("sysctl") or {}) if isinstance(wanted.arguments, Mapping) else {}
             for key in {**interface.tuning_sysctls(found), **arguments}:
-                out.append(interface.evaluate(key, wanted.interface, node.interfaces))
+                out.append(interface.evaluate_bypass(key, wanted.interface, node.interfaces, allowed))
+        own = (metadata.get("annotations") or {}).get(interface.INTERFACE_SYSCTLS)
+        for name, values in interface.parse_interface_sysctls(own).items() if own else ():
+            out += [interface.evaluate_bypass(key, name, node.interfaces, allowed) for key in values]
     except UsageError as error:
         out.append(Verdict(Gate.INTERFACE, Outcome.REFUSED, "", error.message, interface.NETWORKS))
     return out

@@ -1,0 +1,57 @@
+"""Keeps the node's allowlist file of the tuning plugin equal to the cluster's ConfigMap.
+
+Until the ConfigMap is known the file has the default content: a node without the file would refuse everything, and one
+that followed upstream would allow everything. A ConfigMap that is deleted leaves the file as it is, as upstream does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from podsysctl.base import limits
+from podsysctl.client.informer import Informer
+from podsysctl.client.rest import Client
+from podsysctl.objects.kinds import builtin_by_resource
+from podsysctl.policy import interface
+
+CONFIG_MAPS = builtin_by_resource("", "v1", "configmaps")
+NAMESPACE, NAME, KEY = "openshift-multus", "cni-sysctl-allowlist", "allowlist.conf"
+
+
+class AllowlistFile:
+    """The file of one node. `text` is what it holds."""
+
+    def __init__(self, client: Client, path: Path) -> None:
+        self.path = path
+        self._informer = Informer(client, CONFIG_MAPS, NAMESPACE, field_selector=f"metadata.name={NAME}")
+        self._informer.add_handler(on_add=self._changed, on_update=lambda _, new: self._changed(new))
+
+    def ensure(self) -> None:
+        """Have a file, with the default content if there is none."""
+        if not self.path.exists():
+            self._write("\n".join(interface.default_allowlist()) + "\n")
+
+    async def run(self) -> None:
+        """Follow the ConfigMap until cancelled."""
+        await asyncio.to_thread(self.ensure)
+        await self._informer.run()
+
+    def _changed(self, config_map: Mapping[str, Any]) -> None:
+        text = (config_map.get("data") or {}).get(KEY)
+        if isinstance(text, str) and len(text.encode()) <= limits.CNI_ALLOWLIST_BYTES:
+            self._write(text if text.endswith("\n") or not text else text + "\n")
+
+    def _write(self, text: str) -> None:
+        if self.path.exists() and self.path.read_text() == text:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f".{self.path.name}.new")
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path)

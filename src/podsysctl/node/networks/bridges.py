@@ -1,0 +1,64 @@
+"""Bridges of the host that attachments made: the bridge plugin makes one and never removes it; we do.
+
+Only what was not there before and has no ports is removed. The list is on disk before the plugin runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from podsysctl.runtime import commands
+
+_LINKS = Path("/sys/class/net")
+
+
+class Bridges:
+    """The bridges of one machine; all nodes of it share one of these."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._in_use: Counter[str] = Counter()
+        self._lock = asyncio.Lock()
+
+    @contextmanager
+    def using(self, names: Iterable[str]) -> Iterator[None]:
+        """While an attachment is made: bridges that do not exist yet are noted as ours, and none is removed."""
+        wanted = list(names)
+        self._in_use.update(wanted)
+        try:
+            missing = [name for name in wanted if not (_LINKS / name).exists()]
+            if missing:
+                self._write({*self._read(), *missing})
+            yield
+        finally:
+            self._in_use.subtract(wanted)
+
+    async def tidy(self) -> None:
+        """Remove our bridges that have no ports and are not being used. Raises PodsysctlError."""
+        async with self._lock:
+            ours = self._read()
+            for name in sorted(ours):
+                if self._in_use[name] > 0:
+                    continue
+                ports = _LINKS / name / "brif"
+                if ports.is_dir() and not any(ports.iterdir()):
+                    await commands.run("ip", "link", "delete", name)
+                if not (_LINKS / name).exists():
+                    self._write(self._read() - {name})
+
+    def _read(self) -> set[str]:
+        return set(json.loads(self._file.read_text())) if self._file.exists() else set()
+
+    def _write(self, names: set[str]) -> None:
+        if not names:
+            self._file.unlink(missing_ok=True)
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._file.with_name(f".{self._file.name}.new")
+        temporary.write_text(json.dumps(sorted(names)))
+        temporary.replace(self._file)

@@ -1,0 +1,70 @@
+"""The annotation `k8s.v1.cni.cncf.io/network-status`: what each interface of a pod got. Pure.
+
+Source: network-attachment-definition-client pkg/utils/net-attach-def.go, v1 types.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ANNOTATION = "k8s.v1.cni.cncf.io/network-status"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One interface. `prefixes` are addresses with their length, as events show them."""
+
+    name: str
+    interface: str
+    prefixes: tuple[str, ...]
+    mac: str
+    default: bool
+    dns: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The members in upstream's order; empty ones are left out, dns never."""
+        out: dict[str, Any] = {"name": self.name, "interface": self.interface}
+        addresses = [prefix.partition("/")[0] for prefix in self.prefixes]
+        out |= {key: value for key, value in (("ips", addresses), ("mac", self.mac)) if value}
+        if self.default:
+            out["default"] = True
+        return {**out, "dns": {key: value for key, value in self.dns.items() if value}}
+
+
+def of_attachment(label: str, interface: str, result: Mapping[str, Any]) -> Entry:
+    """The entry of an additional network, from the result of its last plugin."""
+    mac = ""
+    for item in result.get("interfaces") or ():
+        if item.get("name") == interface and item.get("sandbox"):
+            mac = item.get("mac") or ""
+    prefixes = [str(ip.get("address") or "") for ip in result.get("ips") or ()]
+    prefixes += [str(result[key].get("ip") or "") for key in ("ip4", "ip6") if result.get(key)]
+    return Entry(label, interface, tuple(prefixes), mac, False, result.get("dns") or {})
+
+
+def of_default(response: Any, name: str) -> Entry:
+    """The entry of the runtime's own network, from the sandbox's verbose status."""
+    network = response.status.network
+    addresses = [network.ip, *(entry.ip for entry in network.additional_ips)]
+    mac, lengths = _primary(response)
+    prefixes = tuple(f"{ip}{lengths.get(ip, '')}" for ip in addresses if ip)
+    return Entry(name, "eth0", prefixes, mac, True, {})
+
+
+def to_text(entries: Sequence[Entry]) -> str:
+    """The annotation's value: objects of four blanks' indent, joined with a comma, as upstream writes them."""
+    return "[" + ",".join([json.dumps(entry.to_dict(), indent=4) for entry in entries]) + "]"
+
+
+def _primary(response: Any) -> tuple[str, dict[str, str]]:
+    """Hardware address of eth0 and prefix length by address, where containerd tells its CNI result."""
+    try:
+        info = json.loads(response.info.get("info") or "{}")
+    except ValueError:
+        return "", {}
+    result = info.get("cniResult") or {}
+    found = (result.get("Interfaces") or {}).get("eth0") or {}
+    return str(found.get("Mac") or ""), {}
