@@ -160,7 +160,7 @@ async def _print(connection: Connection, args: argparse.Namespace, source: Sourc
         "GET", path, params=_params(args, source), accept="*/*", timeout_s=timeout_s
     ) as answer:
         rest = b""
-        async for chunk in answer.content.iter_any():
+        async for chunk in answer.iter_any():
             if prefix:
                 *lines, rest = (rest + chunk).split(b"\n")
                 chunk = b"".join(prefix + line + b"\n" for line in lines)

@@ -8,13 +8,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError, StatusError, UsageError
-from podsysctl.cli import failures, manifests
+from podsysctl.cli import failures
 from podsysctl.cli.connect import Connection
 from podsysctl.client.discovery import Found, UnknownResourceError
 from podsysctl.client.rest import Object
+
+if TYPE_CHECKING:
+    from podsysctl.cli.manifests import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,8 @@ async def from_files(
 
     Raises UsageError for a namespace that contradicts -n, and PodsysctlError for unknown kinds.
     """
+    from podsysctl.cli import manifests
+
     out: list[Item] = []
     failed: list[PodsysctlError] = []
     for document in manifests.read(args.filenames, recursive=args.recursive):
@@ -182,7 +188,7 @@ async def from_files(
     return out
 
 
-async def _file_item(connection: Connection, document: manifests.Document) -> Item:
+async def _file_item(connection: Connection, document: Document) -> Item:
     obj = document.object
     metadata = obj.get("metadata") or {}
     name = metadata.get("name") or ""

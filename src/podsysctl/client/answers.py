@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import errno
 import re
+import socket
 import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import orjson
 
 from podsysctl.base.errors import ConnectionFailedError, StatusDetails, StatusError
@@ -72,23 +72,24 @@ def parse_warnings(headers: list[str]) -> list[str]:
 def connection_error(error: BaseException, server: str, what: str) -> ConnectionFailedError:
     """Say in kubectl's words why a server could not be talked to; `what` is the method and path."""
     host = urlsplit(server).netloc or server
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
-        detail = getattr(error, "certificate_error", error)
-        reason = getattr(detail, "verify_message", "") or str(detail)
+    if isinstance(error, ssl.SSLCertVerificationError):
         return ConnectionFailedError(
-            f"unable to connect to the server: certificate of {host} cannot be verified: {reason}",
+            f"unable to connect to the server: certificate of {host} cannot be verified: {error.verify_message}",
             hint="the kubeconfig's certificate-authority must be the one that signed the server's certificate",
         )
-    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == errno.ECONNREFUSED:
+    # With several addresses to one name asyncio joins their errors into one text without a number.
+    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
         return ConnectionFailedError(
             f"the connection to the server {host} was refused - did you specify the right host or port?",
             hint="start the cluster with `podsysctl up`, or choose another with --kubeconfig or --context",
         )
     if isinstance(error, TimeoutError):
         return ConnectionFailedError(f"no answer from {host} in time ({what})")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return ConnectionFailedError(f"unable to connect to the server {host}: {error.os_error}")
-    return ConnectionFailedError(f"connection to {host} broke ({what}): {error or type(error).__name__}")
+    if isinstance(error, socket.gaierror):
+        return ConnectionFailedError(f"unable to connect to the server: {host} is not a known host: {error.strerror}")
+    if isinstance(error, ConnectionError):
+        return ConnectionFailedError(f"connection to {host} broke ({what}): {error or type(error).__name__}")
+    return ConnectionFailedError(f"unable to connect to the server {host}: {error or type(error).__name__}")
 
 
 def decode(body: bytes, what: str) -> Any:

@@ -51,6 +51,7 @@ class ClientConfig:
     exec_plugin: ExecPlugin | None = None
     insecure: bool = False
     tls_server_name: str = ""
+    proxy: str = ""
     namespace: str = "default"
     impersonate_user: str = ""
     impersonate_groups: tuple[str, ...] = ()
@@ -196,6 +197,7 @@ def resolve(
         exec_plugin=_exec_plugin(who.get("exec")),
         insecure=bool(where.get("insecure-skip-tls-verify")),
         tls_server_name=str(where.get("tls-server-name") or ""),
+        proxy=str(where.get("proxy-url") or ""),
         namespace=str(chosen.get("namespace") or "default"),
         impersonate_user=str(who.get("as") or ""),
         impersonate_groups=tuple(who.get("as-groups") or ()),

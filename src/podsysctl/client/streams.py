@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import aiohttp
 import orjson
 
 from podsysctl.base import limits
 from podsysctl.base.errors import ConnectionFailedError, PodsysctlError
+from podsysctl.client import websocket
 from podsysctl.client.rest import Client, quote_path
+from podsysctl.client.websocket import WebSocket
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE = range(5)
 CLOSE = 255
@@ -33,6 +34,15 @@ class RemoteCommandError(PodsysctlError):
     reason = "RemoteCommandFailed"
 
 
+async def _messages(socket: WebSocket) -> AsyncIterator[websocket.Message]:
+    """Messages to the end; a connection that breaks ends them too, and the result that is missing tells of it."""
+    try:
+        async for message in socket:
+            yield message
+    except OSError:
+        return
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Bytes of STDOUT or STDERR."""
@@ -44,7 +54,7 @@ class Chunk:
 class RemoteProcess:
     """A command in a container: iterate for its output, then read `exit_code`. A context manager."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
         self._result: bytes = b""
         self._ended = False
@@ -63,14 +73,16 @@ class RemoteProcess:
         return self._socket.protocol == V5
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
-        async for message in self._socket:
-            if message.type is aiohttp.WSMsgType.BINARY:
+        async for message in _messages(self._socket):
+            if message.kind == websocket.BINARY:
+                if not message.data:
+                    continue
                 channel, data = message.data[0], message.data[1:]
                 if channel == ERROR:
                     self._result += data
                 elif channel in (STDOUT, STDERR) and data:
                     yield Chunk(channel, data)
-            elif message.type is aiohttp.WSMsgType.TEXT:
+            else:
                 raise RemoteCommandError("unexpected text message from server")
         self._ended = True
 
@@ -110,8 +122,8 @@ class RemoteProcess:
             return
         try:
             async with asyncio.timeout(limits.STREAM_IDLE_TIMEOUT_S):
-                await self._socket.send_bytes(frame)
-        except (aiohttp.ClientError, ConnectionResetError, TimeoutError) as error:
+                await self._socket.send(frame)
+        except (OSError, TimeoutError) as error:
             raise ConnectionFailedError(f"the stream to the container broke: {error}") from error
 
 
@@ -184,13 +196,13 @@ async def run(
 class ForwardedConnection:
     """One TCP connection into a pod: iterate for what it sends."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
         self._heard: set[int] = set()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for message in self._socket:
-            if message.type is not aiohttp.WSMsgType.BINARY:
+        async for message in _messages(self._socket):
+            if message.kind != websocket.BINARY or not message.data:
                 raise RemoteCommandError("unexpected text message from server")
             channel, data = message.data[0], message.data[1:]
             if channel not in self._heard:  # the first message of each channel repeats the port, two bytes
@@ -205,8 +217,8 @@ class ForwardedConnection:
         """Send bytes to the pod. Raises ConnectionFailedError."""
         try:
             async with asyncio.timeout(limits.STREAM_IDLE_TIMEOUT_S):
-                await self._socket.send_bytes(b"\0" + data)
-        except (aiohttp.ClientError, ConnectionResetError, TimeoutError) as error:
+                await self._socket.send(b"\0" + data)
+        except (OSError, TimeoutError) as error:
             raise ConnectionFailedError(f"the forwarded connection broke: {error}") from error
 
     async def close(self) -> None:

@@ -1,27 +1,27 @@
 """Carrying requests to an API server: one keep-alive pool, every wait bounded, retries only where safe.
 
-What a request means is in `rest.py`; what an answer means, in `answers.py`.
+What a request means is in `rest.py`; what an answer means, in `answers.py`; the bytes, in `http1.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlencode
 
-import aiohttp
 import orjson
-from multidict import CIMultiDict
-from yarl import URL
 
 from podsysctl.base import clock, limits, versions
 from podsysctl.base.errors import ConnectionFailedError, StatusError
-from podsysctl.client import answers, tls
+from podsysctl.client import answers, http1, tls, websocket
 from podsysctl.client.auth import Credentials
 from podsysctl.client.config import ClientConfig
+
+Parameters = Mapping[str, str] | list[tuple[str, str]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Response:
     """A successful answer, undecoded."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: http1.Headers
     body: bytes = field(repr=False)
 
 
@@ -53,30 +53,22 @@ class Transport:
         self._on_warning = on_warning
         self._agent = user_agent
         self._credentials = Credentials(config, time or clock.SystemClock())
-        self._session: aiohttp.ClientSession | None = None
+        self._pool: http1.Pool | None = None
 
     async def __aenter__(self) -> Self:
         cert, key = await self._credentials.certificate()
-        context = tls.create_context(self.config, cert, key)
-        connector = aiohttp.TCPConnector(
-            limit=limits.CLIENT_CONNECTIONS,
-            keepalive_timeout=limits.CLIENT_KEEPALIVE_S,
-            ssl=context if context is not None else False,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            auto_decompress=True,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent",),
-            trust_env=True,
-            middlewares=(_read_upgrade_failure,),
+        self._pool = http1.Pool(
+            self.config.server,
+            tls.create_context(self.config, cert, key),
+            server_name=self.config.tls_server_name,
+            proxy=http1.proxy_for(self.config.server, self.config.proxy),
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
 
     async def request(self, method: str, path: str, **options: Any) -> Any:
         """The decoded JSON of an answer; options as in `send`."""
@@ -88,7 +80,7 @@ class Transport:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | list[tuple[str, str]] | None = None,
+        params: Parameters = None,
         body: Any = None,
         content_type: str = "application/json",
         accept: str = "application/json",
@@ -115,8 +107,7 @@ class Transport:
                     headers=headers,
                     timeout_s=timeout_s or self._timeout_s,
                 ) as response:
-                    payload = await response.read()
-                    return Response(response.status, response.headers, payload)
+                    return Response(response.status, response.headers, await response.read())
             except _RetryLaterError as error:
                 if last:
                     raise
@@ -132,80 +123,80 @@ class Transport:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | list[tuple[str, str]] | None = None,
+        params: Parameters = None,
         data: bytes | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncIterator[http1.Response]:
         """One request whose 2xx body the caller reads, for logs and watches; `timeout_s` None has no end.
 
         Errors inside the block that come from the connection are translated as well.
         """
-        what = f"{method} {path}"
         sent = await self._headers(accept, headers)
         if data is not None:
-            sent["Content-Type"] = content_type
-        timeout = aiohttp.ClientTimeout(total=timeout_s, connect=limits.CONNECT_TIMEOUT_S)
+            sent.append(("Content-Type", content_type))
+        is_answered = False
         try:
-            async with self._open_session().request(
-                method, self.url(path, params), data=data, headers=sent, timeout=timeout, allow_redirects=False
-            ) as response:
-                self._warn(response)
-                if response.status >= 300 or response.status < 200:
-                    raise await _failure(response, method)
+            async with (
+                asyncio.timeout(timeout_s) as scope,
+                self._open_pool().request(method, target(path, params), sent, data) as response,
+            ):
+                self._warn(response.headers)
+                if not 200 <= response.status < 300:
+                    raise _failure(response.status, response.headers, await response.read(), method)
+                is_answered = True
                 yield response
-        except aiohttp.ClientConnectorError as error:
-            raise answers.connection_error(error, self.config.server, what) from error
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError) as error:
-            broken = answers.connection_error(error, self.config.server, what)
-            raise _BrokenConnectionError(broken.message, hint=broken.hint) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise answers.connection_error(error, self.config.server, what) from error
+        except (OSError, ValueError) as error:
+            is_connections = isinstance(error, http1.BrokenAnswerError) or (
+                isinstance(error, TimeoutError) and scope.expired()
+            )
+            if is_answered and not is_connections:
+                raise  # the caller's own, from inside the block
+            raise self._translated(error, f"{method} {path}") from error
+
+    def _translated(self, error: Exception, what: str) -> ConnectionFailedError:
+        told = answers.connection_error(error, self.config.server, what)
+        if isinstance(error, http1.BrokenAnswerError | ConnectionResetError | BrokenPipeError | ssl.SSLEOFError):
+            return _BrokenConnectionError(told.message, hint=told.hint)
+        return told
 
     async def websocket(
         self, path: str, params: list[tuple[str, str]], protocols: tuple[str, ...]
-    ) -> aiohttp.ClientWebSocketResponse:
+    ) -> websocket.WebSocket:
         """Upgrade to a WebSocket. Raises StatusError when the server answers something else than 101."""
-        what = f"GET {path}"
+        key, asked = websocket.handshake(protocols)
+        headers = [*await self._headers("*/*", None), *asked]
         try:
             async with asyncio.timeout(limits.REQUEST_TIMEOUT_S):
-                return await self._open_session().ws_connect(
-                    self.url(path, params),
-                    protocols=protocols,
-                    headers=await self._headers("*/*", None),
-                    autoping=True,
-                    heartbeat=limits.STREAM_HEARTBEAT_S,
-                    max_msg_size=limits.STREAM_MESSAGE_BYTES,
-                )
-        except aiohttp.WSServerHandshakeError as error:
-            raise answers.status_error(error.status, error.message.encode(), "GET") from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise answers.connection_error(error, self.config.server, what) from error
+                upgraded = await self._open_pool().upgrade(target(path, params), headers)
+                if upgraded.status == 101:
+                    return websocket.WebSocket(upgraded, key)
+        except (OSError, ValueError) as error:
+            raise answers.connection_error(error, self.config.server, f"GET {path}") from error
+        self._warn(upgraded.headers)
+        raise _failure(upgraded.status, upgraded.headers, upgraded.body, "GET")
 
-    def url(self, path: str, params: Mapping[str, str] | list[tuple[str, str]] | None = None) -> URL:
-        """The full address; `path` is already percent-encoded."""
-        query = "?" + urlencode(params) if params else ""
-        return URL(self.config.server + path + query, encoded=True)
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
+    def _open_pool(self) -> http1.Pool:
+        if self._pool is None:
             raise ConnectionFailedError("the client is closed")
-        return self._session
+        return self._pool
 
-    async def _headers(self, accept: str, extra: Mapping[str, str] | None) -> Any:
-        out = CIMultiDict({"Accept": accept, "User-Agent": self._agent, **await self._credentials.headers()})
-        for group in self.config.impersonate_groups:
-            out.add("Impersonate-Group", group)
-        if extra:
-            out.update(extra)
-        return out
+    async def _headers(self, accept: str, extra: Mapping[str, str] | None) -> list[tuple[str, str]]:
+        out = [("Accept", accept), ("User-Agent", self._agent), *(await self._credentials.headers()).items()]
+        out += [("Impersonate-Group", group) for group in self.config.impersonate_groups]
+        return [*out, *(extra or {}).items()]
 
-    def _warn(self, response: aiohttp.ClientResponse) -> None:
-        if self._on_warning is not None and "Warning" in response.headers:
-            for text in answers.parse_warnings(response.headers.getall("Warning")):
+    def _warn(self, headers: http1.Headers) -> None:
+        if self._on_warning is not None:
+            for text in answers.parse_warnings(headers.getall("warning")):
                 self._on_warning(text)
+
+
+def target(path: str, params: Parameters) -> str:
+    """The request target; `path` is already percent-encoded."""
+    return f"{path}?{urlencode(params)}" if params else path
 
 
 class _BrokenConnectionError(ConnectionFailedError):
@@ -220,21 +211,10 @@ class _RetryLaterError(StatusError):
         self.wait_s = wait_s
 
 
-async def _failure(response: aiohttp.ClientResponse, method: str) -> StatusError:
-    retry_after = response.headers.get("Retry-After", "")
+def _failure(status: int, headers: http1.Headers, body: bytes, method: str) -> StatusError:
+    retry_after = headers.get("retry-after")
     seconds = int(retry_after) if retry_after.isdigit() else 0
-    body = await response.read()
-    error = answers.status_error(response.status, body, method, seconds)
-    if seconds and (response.status == 429 or response.status >= 500):
+    error = answers.status_error(status, body, method, seconds)
+    if seconds and (status == 429 or status >= 500):
         return _RetryLaterError(error, seconds)
     return error
-
-
-async def _read_upgrade_failure(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """aiohttp drops the body of a refused WebSocket upgrade; it holds the Status, so read it here."""
-    response = await handler(request)
-    if request.headers.get("Upgrade", "").lower() == "websocket" and response.status != 101:
-        raise await _failure(response, "GET")
-    return response

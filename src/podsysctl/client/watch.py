@@ -48,7 +48,7 @@ async def stream(
     limit_s = None if endless else life_s + GRACE_S
     async with transport.open("GET", path, params=query, accept=accept, timeout_s=limit_s) as response:
         rest = b""
-        async for chunk in response.content.iter_any():
+        async for chunk in response.iter_any():
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > limits.WATCH_EVENT_BYTES:
                 raise ConnectionFailedError(f"an event of GET {path} is longer than {limits.WATCH_EVENT_BYTES} bytes")

@@ -1,0 +1,84 @@
+"""A data directory is ours, or nothing in it is touched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from podsysctl.cli import machine_files
+from podsysctl.cli.main import main
+
+
+def _tree(root: Path) -> dict[str, str]:
+    return {str(p.relative_to(root)): p.read_text() if p.is_file() else "" for p in root.rglob("*")}
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A directory that is somebody else's."""
+    directory = tmp_path / "theirs"
+    (directory / "containerd").mkdir(parents=True)
+    (directory / "containerd" / "config.toml").write_text("version = 2\n")
+    (directory / "passwd").write_text("root:x:0:0\n")
+    return directory
+
+
+@pytest.mark.parametrize("words", [["down"], ["down", "--wipe"], ["up"]])
+def test_foreign_directory_is_refused_and_left_as_it_is(
+    foreign: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped --data-dir deletes nothing, makes nothing, and does not become a cluster's."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    before = _tree(foreign)
+
+    assert main([*words, "--data-dir", str(foreign)]) == 1
+
+    assert f"error: {foreign} is not empty and holds no cluster" in capsys.readouterr().err
+    assert _tree(foreign) == before
+
+
+def test_directory_with_a_folder_named_lock_is_foreign(foreign: Path) -> None:
+    """/run has a `lock` too; only the file that a start makes is the mark."""
+    (foreign / "lock").mkdir()
+
+    with pytest.raises(machine_files.ForeignDirectoryError):
+        machine_files.MachineFiles(foreign).require_own()
+
+
+def test_directory_with_another_programs_lock_is_foreign(foreign: Path) -> None:
+    """A lock file with words in it is not ours."""
+    (foreign / "lock").write_text("4711\n")
+
+    with pytest.raises(machine_files.ForeignDirectoryError):
+        machine_files.MachineFiles(foreign).require_own()
+
+
+@pytest.mark.parametrize("names", [(), ("aliases.toml",)])
+def test_unused_directory_is_taken_and_stays_ours(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Aliases may be set before the first start, and a started directory is known again, whatever is in it."""
+    for name in names:
+        (tmp_path / name).write_text("")
+    files = machine_files.MachineFiles(tmp_path)
+
+    with files.lock():
+        assert files.is_running()
+
+    (tmp_path / "store").mkdir()
+    files.require_own()
+    assert not files.is_running()
+
+
+def test_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    """The error says so, in place of a traceback."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(machine_files.ForeignDirectoryError, match="Not a directory"):
+        machine_files.MachineFiles(tmp_path / "file").lock()
+
+
+def test_asking_whether_it_runs_makes_no_file(tmp_path: Path) -> None:
+    """`status` leaves no trace."""
+    assert not machine_files.MachineFiles(tmp_path).is_running()
+    assert not list(tmp_path.iterdir())
