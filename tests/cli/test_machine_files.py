@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from podsysctl.cli import machine_files
+from podsysctl.cli import machine_files, up
 from podsysctl.cli.main import main
 
 
@@ -82,3 +82,15 @@ def test_asking_whether_it_runs_makes_no_file(tmp_path: Path) -> None:
     """`status` leaves no trace."""
     assert not machine_files.MachineFiles(tmp_path).is_running()
     assert not list(tmp_path.iterdir())
+
+
+def test_failed_start_tells_the_hint_of_the_serving_process(tmp_path: Path) -> None:
+    """What to do about a taken port is said on the terminal, not in the log alone."""
+    files = machine_files.MachineFiles(tmp_path)
+    files.log.write_text("error: an older one\n\nhint: an older one\n")
+    position = files.log.stat().st_size
+    with files.log.open("a") as log:
+        log.write("INFO up\nerror: cannot listen on 127.0.0.1:1\n\nhint: choose another port with --port\n")
+
+    assert up._why(files, position) == ("cannot listen on 127.0.0.1:1", "choose another port with --port")
+    assert up._why(files, files.log.stat().st_size)[1] == ""

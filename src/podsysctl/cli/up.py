@@ -111,7 +111,8 @@ def _background(args: argparse.Namespace) -> int:
         )  # fmt: skip
     while not status.is_ready(files):
         if process.poll() is not None:
-            raise PodsysctlError(_why(files, position), hint=f"the whole log is {files.log}")
+            message, hint = _why(files, position)
+            raise PodsysctlError(message, hint=hint or f"the whole log is {files.log}")
         if time.monotonic() - began_s > START_TIMEOUT_S:
             process.terminate()
             raise PodsysctlError(
@@ -122,10 +123,12 @@ def _background(args: argparse.Namespace) -> int:
     return 0
 
 
-def _why(files: machine_files.MachineFiles, position: int) -> str:
-    """The error that the background process ended with, from its log."""
+def _why(files: machine_files.MachineFiles, position: int) -> tuple[str, str]:
+    """The error that the background process ended with, and its hint if it gave one, from its log."""
     with files.log.open("rb") as log:
         log.seek(position)
         lines = log.read().decode(errors="replace").splitlines()
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return (errors or lines or ["the program ended at once and said nothing"])[-1]
+    hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
+    message = (errors or lines or ["the program ended at once and said nothing"])[-1]
+    return message, hints[-1] if errors and hints else ""
