@@ -88,10 +88,11 @@ class Cluster:
 
     def __init__(self, *up_arguments: str) -> None:
         self.up_arguments = up_arguments
-        self.data_dir = Path(tempfile.mkdtemp(prefix="ps-", dir="/tmp"))
+        self._top = Path(tempfile.mkdtemp(prefix="ps-", dir="/tmp"))
+        self.data_dir = self._top / "d"
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
-        self.log = self.data_dir / "up.log"
+        self.log = self._top / "up.log"
 
     @property
     def kubeconfig(self) -> Path:
@@ -100,7 +101,7 @@ class Cluster:
 
     def environment(self) -> dict[str, str]:
         """The environment of every client: only what it needs, and our kubeconfig."""
-        home = self.data_dir / "home"
+        home = self._top / "home"
         home.mkdir(exist_ok=True)
         return {"PATH": os.environ["PATH"], "HOME": str(home), "KUBECONFIG": str(self.kubeconfig), "TERM": "dumb"}
 
@@ -144,7 +145,7 @@ class Cluster:
                 self.kill()
                 raise AssertionError(f"`podsysctl up` outlived `down`: {self.tail()}") from None
         tail = self.tail()
-        shutil.rmtree(self.data_dir, ignore_errors=True)
+        shutil.rmtree(self._top, ignore_errors=True)
         assert done.returncode == 0, f"{done.stderr}\n{tail}"
 
     def run(self, command: list[str], *, input_text: str | None = None, check: bool = True,
