@@ -7,6 +7,7 @@ Step in the path: the last one, inside the new namespaces. Names are judged by w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from podsysctl.base.errors import NameSyntaxError, ValueSyntaxError
 from podsysctl.policy.runtime import Runtime, SandboxNamespaces
@@ -16,6 +17,9 @@ from podsysctl.sysctls.catalogue import Namespace, Parameter
 from podsysctl.sysctls.kernel_facts import Fact, InPod, KernelFacts
 from podsysctl.sysctls.name import SysctlName, parse_name
 from podsysctl.sysctls.value import ValueKind, parse_value
+
+_REMEMBERED_CHARACTERS = 256
+"""Longer values are judged anew each time, which bounds the memory."""
 
 _INTERFACES_OF_A_NEW_NETNS = frozenset({"all", "default", "lo"})
 
@@ -33,20 +37,30 @@ def evaluate(
 ) -> KernelAnswer:
     """What the kernel makes of one sysctl, given in dot form."""
     try:
-        parsed = parse_name(name)
+        parsed, row = _known(name)
     except NameSyntaxError as error:
         return KernelAnswer(_refused(name, error.message, "name"))
-    row = catalogue.find(parsed)
     missing = _interface_problem(parsed, runtime)
     if missing:
         return KernelAnswer(_refused(name, missing, "interface does not exist yet"))
     known = _by_facts(parsed, facts, own, runtime) if facts is not None else _by_catalogue(parsed, row, runtime)
     if known is not None:
         return KernelAnswer(known)
-    return _judge_value(name, value, row, runtime, measured=facts is not None)
+    judge = _judge_value if len(value) <= _REMEMBERED_CHARACTERS else _judge_value.__wrapped__
+    return judge(name, value, runtime, facts is not None)
 
 
-def _judge_value(name: str, value: str, row: Parameter | None, runtime: Runtime, *, measured: bool) -> KernelAnswer:
+@lru_cache(maxsize=4096)
+def _known(name: str) -> tuple[SysctlName, Parameter | None]:
+    """A name's parts and its row in the catalogue. Raises NameSyntaxError."""
+    parsed = parse_name(name)
+    return parsed, catalogue.find(parsed)
+
+
+@lru_cache(maxsize=4096)
+def _judge_value(name: str, value: str, runtime: Runtime, measured: bool) -> KernelAnswer:
+    """What the catalogue says of a value; remembered, since many pods set the same."""
+    row = _known(name)[1]
     if row is None:
         outcome = Outcome.ALLOWED if measured else Outcome.UNKNOWN
         reason = "the shape of its value is not in the catalogue"

@@ -13,13 +13,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from podsysctl.base import limits
 from podsysctl.base.errors import UsageError
 from podsysctl.base.versions import KUBERNETES_MINOR, ClusterVersion, KernelVersion
 from podsysctl.objects.quote import quote
-from podsysctl.sysctls import safe
+from podsysctl.sysctls import prefix_rule, safe
 
 PATTERN_FORMAT = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]"
 _PATTERN = re.compile(PATTERN_FORMAT)
@@ -33,20 +35,8 @@ class KernelNamespace(StrEnum):
     UNKNOWN = ""
 
 
-_IPC_NAMES = frozenset(
-    {
-        "kernel.sem",
-        "kernel.shmall",
-        "kernel.shmmax",
-        "kernel.shmmni",
-        "kernel.shm_rmid_forced",
-        "kernel.shm",  # stub, so that kernel.shm* resolves
-        "kernel.msgmax",
-        "kernel.msgmnb",
-        "kernel.msgmni",
-        "kernel.msg",  # stub, so that kernel.msg* resolves
-    }
-)
+_IPC_NAMES = prefix_rule.IPC_NAMES | {"kernel.shm", "kernel.msg"}
+"""With upstream's two stubs, so that the patterns kernel.shm* and kernel.msg* resolve."""
 
 
 def normalize_name(name: str) -> str:
@@ -72,6 +62,7 @@ def namespace_of(name: str) -> KernelNamespace:
     return KernelNamespace.NET if name.startswith("net.") else KernelNamespace.UNKNOWN
 
 
+@lru_cache(maxsize=256)
 def safe_names(kernel: KernelVersion | None, kubelet_minor: int = KUBERNETES_MINOR) -> tuple[str, ...]:
     """The names every kubelet of this minor version allows on this kernel, in upstream's order."""
     return safe.kubelet_safe(kernel, ClusterVersion(1, kubelet_minor))
@@ -98,20 +89,7 @@ class Allowlist:
         Raises UsageError, in upstream's words, for an entry that stops a kubelet from starting: bad
         syntax, or a prefix that is not known to be namespaced.
         """
-        names: dict[str, KernelNamespace] = {}
-        prefixes: dict[str, KernelNamespace] = {}
-        for pattern in (*safe_names(kernel, kubelet_minor), *patterns):
-            if not is_valid_pattern(pattern):
-                raise UsageError(
-                    f"sysctl {quote(pattern)} must have at most {limits.SYSCTL_NAME_BYTES} characters"
-                    f" and match regex {PATTERN_FORMAT}"
-                )
-            name, star, _ = normalize_name(pattern).partition("*")
-            namespace = namespace_of(name)
-            if namespace is KernelNamespace.UNKNOWN:
-                raise UsageError(f"the sysctls {quote(name)} are not known to be namespaced")
-            (prefixes if star else names)[name] = namespace
-        return cls(names, tuple(prefixes.items()))
+        return _parse_allowlist((*safe_names(kernel, kubelet_minor), *patterns))
 
     def find(self, name: str) -> tuple[str, KernelNamespace] | None:
         """The entry that allows a normalised name, with its namespace: `kernel.msg*` style for a prefix."""
@@ -149,7 +127,25 @@ class Allowlist:
         return None
 
 
-_DEFAULTABLE_IPC = frozenset(name for name in _IPC_NAMES if name not in ("kernel.shm", "kernel.msg"))
+@lru_cache(maxsize=256)
+def _parse_allowlist(patterns: tuple[str, ...]) -> Allowlist:
+    """Remembered, since every pod of a node is judged by the same list."""
+    names: dict[str, KernelNamespace] = {}
+    prefixes: dict[str, KernelNamespace] = {}
+    for pattern in patterns:
+        if not is_valid_pattern(pattern):
+            raise UsageError(
+                f"sysctl {quote(pattern)} must have at most {limits.SYSCTL_NAME_BYTES} characters"
+                f" and match regex {PATTERN_FORMAT}"
+            )
+        name, star, _ = normalize_name(pattern).partition("*")
+        namespace = namespace_of(name)
+        if namespace is KernelNamespace.UNKNOWN:
+            raise UsageError(f"the sysctls {quote(name)} are not known to be namespaced")
+        (prefixes if star else names)[name] = namespace
+    return Allowlist(MappingProxyType(names), tuple(prefixes.items()))
+
+
 DEFAULT_POD_SYSCTLS_SINCE_MINOR = 37
 DEFAULT_POD_SYSCTLS_GATE = "DefaultPodSysctls"
 
@@ -175,7 +171,7 @@ def parse_default_pod_sysctls(configured: Mapping[str, str]) -> dict[str, str]:
 
 def _default_scope(name: str) -> str | None:
     """The pod field that decides whether a default applies: hostIPC, hostNetwork or hostUsers."""
-    if name in _DEFAULTABLE_IPC or name.startswith("fs.mqueue."):
+    if name in prefix_rule.IPC_NAMES or name.startswith("fs.mqueue."):
         return "hostIPC"
     if name.startswith("net.") or name == "kernel.domainname":
         return "hostNetwork"

@@ -59,10 +59,7 @@ class NodeFacts:
     @property
     def kernel_version(self) -> KernelVersion | None:
         """Major and minor of the kernel, None when unknown."""
-        try:
-            return parse_kernel_version(self.release)
-        except UsageError:
-            return None
+        return _version_of(self.release)
 
     def allowlist(self) -> Allowlist | None:
         """The kubelet's gate; None when its configuration is unknown or would not let it start."""
@@ -117,6 +114,14 @@ class NodeFacts:
             labels=metadata.get("labels") or {},
             taints=tuple((node.get("spec") or {}).get("taints") or ()),
         )
+
+
+@lru_cache(maxsize=64)
+def _version_of(release: str) -> KernelVersion | None:
+    try:
+        return parse_kernel_version(release)
+    except UsageError:
+        return None
 
 
 def _read_gates(text: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ scheduler to prefer nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from podsysctl.policy import interface, kernel, kubelet, runtime
 from podsysctl.policy.node_facts import NodeFacts
 from podsysctl.policy.runtime import SandboxNamespaces
 from podsysctl.policy.verdict import Gate, Outcome, Verdict
+
+_STOPPING = frozenset({Outcome.REFUSED, Outcome.IGNORED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class SysctlReport:
     def accepted(self) -> bool | None:
         """Whether the pod gets the value; None when a gate is unknown."""
         outcomes = {verdict.outcome for verdict in self.verdicts}
-        if outcomes & {Outcome.REFUSED, Outcome.IGNORED}:
+        if outcomes & _STOPPING:
             return False
         return None if Outcome.UNKNOWN in outcomes else True
 
@@ -38,11 +40,11 @@ class SysctlReport:
 def evaluate(pod: Mapping[str, Any], node: NodeFacts) -> list[SysctlReport]:
     """Every sysctl of the pod, and every default the node adds, in the order in which the node looks."""
     own = SandboxNamespaces.of_pod(pod)
-    allowlist = node.allowlist()
+    judge = _kubelet(pod, node)
     declared = _declared(pod)
     out = []
     for name, value in kubelet.sandbox_sysctls(pod, node.defaults).items():
-        verdicts = [_kubelet(name, pod, node, allowlist)] if name in declared else []
+        verdicts = [judge(name)] if name in declared else []
         of_runtime = runtime.evaluate(name, own, node.runtime)
         verdicts.append(of_runtime)
         effective = ""
@@ -50,7 +52,7 @@ def evaluate(pod: Mapping[str, Any], node: NodeFacts) -> list[SysctlReport]:
             answer = kernel.evaluate(name, value, node.kernel, own, node.runtime)
             verdicts.append(answer.verdict)
             effective = answer.effective
-        stopped = any(v.outcome in (Outcome.REFUSED, Outcome.IGNORED) for v in verdicts)
+        stopped = not _STOPPING.isdisjoint([v.outcome for v in verdicts])
         out.append(SysctlReport(name, value, tuple(verdicts), "" if stopped else effective))
     return out
 
@@ -60,19 +62,27 @@ def _declared(pod: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(kubelet.normalize_name(entry.get("name") or "") for entry in sysctls)
 
 
-def _kubelet(name: str, pod: Mapping[str, Any], node: NodeFacts, allowlist: kubelet.Allowlist | None) -> Verdict:
+def _kubelet(pod: Mapping[str, Any], node: NodeFacts) -> Callable[[str], Verdict]:
+    """The kubelet's gate for the sysctls of one pod."""
+    allowlist = node.allowlist()
     if allowlist is None:
         reason = f"node {node.name} does not publish its kubelet's allowlist"
-        return Verdict(Gate.KUBELET, Outcome.UNKNOWN, name, reason)
+        return lambda name: Verdict(Gate.KUBELET, Outcome.UNKNOWN, name, reason)
     spec = pod.get("spec") or {}
-    problem = allowlist.check_name(name, host_network=bool(spec.get("hostNetwork")), host_ipc=bool(spec.get("hostIPC")))
-    entry = allowlist.find(name)
-    if problem is not None:
-        rule = "host namespace" if entry else "no entry of the safe list or allowedUnsafeSysctls matches"
-        return Verdict(Gate.KUBELET, Outcome.REFUSED, name, f"forbidden sysctl: {problem}", rule)
-    safe = entry is not None and entry[0] in kubelet.safe_names(node.kernel_version, node.kubelet_minor)
-    where = "safe list" if safe else "allowedUnsafeSysctls"
-    return Verdict(Gate.KUBELET, Outcome.ALLOWED, name, rule=f"{where}: {entry[0] if entry else name}")
+    host_network, host_ipc = bool(spec.get("hostNetwork")), bool(spec.get("hostIPC"))
+    safe = kubelet.safe_names(node.kernel_version, node.kubelet_minor)
+
+    def judge(name: str) -> Verdict:
+        problem = allowlist.check_name(name, host_network=host_network, host_ipc=host_ipc)
+        entry = allowlist.find(name)
+        if problem is not None:
+            rule = "host namespace" if entry else "no entry of the safe list or allowedUnsafeSysctls matches"
+            return Verdict(Gate.KUBELET, Outcome.REFUSED, name, f"forbidden sysctl: {problem}", rule)
+        pattern = entry[0] if entry else name
+        where = "safe list" if pattern in safe else "allowedUnsafeSysctls"
+        return Verdict(Gate.KUBELET, Outcome.ALLOWED, name, rule=f"{where}: {pattern}")
+
+    return judge
 
 
 def evaluate_interfaces(

@@ -91,6 +91,8 @@ def parse_policy(labels: Mapping[str, str], defaults: Policy) -> tuple[Policy, l
     A policy is always returned: a bad enforce level counts as restricted, a bad audit or warn level as
     privileged, a bad version as latest. A namespace that enforces more than it warns about also warns about it.
     """
+    if not any(label.startswith(LABEL_PREFIX) for label in labels):
+        return defaults, []
     errors: list[FieldError] = []
     modes: dict[str, LevelVersion] = {}
     for mode, default in ((ENFORCE, defaults.enforce), (AUDIT, defaults.audit), (WARN, defaults.warn)):

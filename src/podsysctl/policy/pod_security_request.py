@@ -118,25 +118,25 @@ class PodSecurity:
         audit: dict[str, str] = {}
         if errors:
             audit["error"] = f"Failed to parse policy: {status.aggregate(errors)}"
-        results: dict[LevelVersion, list[Violation]] = {}
-
-        def violations(wanted: LevelVersion) -> list[Violation]:
-            if wanted not in results:
-                results[wanted] = self.evaluator.evaluate(wanted, pod)
-            return results[wanted]
-
         denial = ""
         if enforce:
             audit["enforce-policy"] = str(policy.enforce)
-            if violations(policy.enforce):
-                details = join_details(violations(policy.enforce))
-                denial = f"violates PodSecurity {quote(str(policy.enforce))}: {details}"
-        if violations(policy.audit):
-            audit["audit-violations"] = would_violate(policy.audit, violations(policy.audit))
-        warnings: tuple[str, ...] = ()
-        if not denial and violations(policy.warn):
-            warnings = (would_violate(policy.warn, violations(policy.warn)),)
+            violated = self.evaluator.evaluate(policy.enforce, pod)
+            if violated:
+                denial = f"violates PodSecurity {quote(str(policy.enforce))}: {join_details(violated)}"
+        audited = self._would_violate(policy.audit, pod)
+        if audited:
+            audit["audit-violations"] = audited
+        warned = ""
+        if not denial:
+            warned = audited if policy.warn == policy.audit else self._would_violate(policy.warn, pod)
+        warnings = (warned,) if warned else ()
         return Answer(denial=denial, warnings=warnings, audit=audit)
+
+    def _would_violate(self, wanted: LevelVersion, pod: PodView) -> str:
+        """The warning for one level, empty when the pod keeps to it."""
+        violated = self.evaluator.evaluate(wanted, pod)
+        return would_violate(wanted, violated) if violated else ""
 
     def evaluate_namespace(
         self,

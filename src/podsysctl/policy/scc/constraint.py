@@ -74,7 +74,7 @@ class NamePatterns:
 
     def matches(self, name: str) -> bool:
         """Whether a raw name is listed; names are not normalised."""
-        return name in self.names or any(name.startswith(prefix) for prefix in self.prefixes)
+        return name in self.names or name.startswith(self.prefixes)
 
 
 @dataclass(frozen=True, slots=True)

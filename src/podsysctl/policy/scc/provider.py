@@ -69,7 +69,8 @@ class Provider:
 
     def refuses_sysctls(self, names: Sequence[str]) -> bool:
         """Whether a sysctl alone is enough for a refusal: the cheapest question to ask first."""
-        return any(self._sysctl_problem(name) for name in names)
+        forbidden, allowed, safe = self.constraint.forbidden, self.constraint.allowed_unsafe, self._safe
+        return any(forbidden.matches(name) or not (name in safe or allowed.matches(name)) for name in names)
 
     def assign(self, pod: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
         """The pod with everything set that it left open, and what this constraint finds wrong with it.
