@@ -49,6 +49,7 @@ def test_help_names_every_shown_command(run: Run) -> None:
     """`--help` is complete."""
     text = run("--help").out
     assert all(f"  {c.name}" in text for c in main.COMMANDS if c.group)
+    assert all(f" {c.help}\n" in text for c in main.COMMANDS if c.group), "a name runs into its help"
 
 
 def test_help_imports_no_command_and_no_client() -> None:

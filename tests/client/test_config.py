@@ -115,3 +115,15 @@ def test_load_in_cluster_reads_the_service_account(tmp_path: Path, monkeypatch: 
         "tok",
         "demo",
     )
+
+
+def test_kubeconfig_in_a_closed_directory_is_an_error_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that root alone may reach is neither absent nor a traceback."""
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", closed)
+    with pytest.raises(UsageError, match="cannot read kubeconfig /closed/kubeconfig: Permission denied") as raised:
+        config.read_kubeconfig([Path("/closed/kubeconfig")])
+    assert "sudo" in raised.value.hint

@@ -79,7 +79,7 @@ def client_config(args: argparse.Namespace) -> ClientConfig:
 
 def _from_files(args: argparse.Namespace) -> ClientConfig:
     paths = kubeconfig_paths(args)
-    if not any(p.exists() for p in paths) and not args.kubeconfig:
+    if not any(config.is_present(p) for p in paths) and not args.kubeconfig:
         if "KUBERNETES_SERVICE_HOST" in os.environ:
             return config.load_in_cluster()
         if args.server:
@@ -92,9 +92,9 @@ def kubeconfig_paths(args: argparse.Namespace) -> list[Path]:
     """The kubeconfig files in use; the one-machine cluster's own when there is no other."""
     paths = config.kubeconfig_paths(args.kubeconfig)
     own = MachineFiles(DATA_DIR).kubeconfig
-    if args.kubeconfig or "KUBECONFIG" in os.environ or any(p.exists() for p in paths) or not own.exists():
+    if args.kubeconfig or "KUBECONFIG" in os.environ or any(map(config.is_present, paths)):
         return paths
-    return [own]
+    return [own] if config.is_present(own) else paths
 
 
 def _read(path: str) -> bytes:

@@ -210,9 +210,10 @@ def parse(command: Command, module: object, words: list[str]) -> argparse.Namesp
 def usage() -> str:
     """The text of `podsysctl --help`."""
     lines = ["podsysctl gives containers their kernel parameters.", "", "usage: podsysctl COMMAND [ARGUMENTS]"]
+    width = max(len(c.name) for c in COMMANDS if c.group) + 2
     for group in dict.fromkeys(c.group for c in COMMANDS if c.group):
         lines += ["", f"{group}:"]
-        lines += [f"  {c.name:24}{c.help}" for c in COMMANDS if c.group == group]
+        lines += [f"  {c.name:{width}}{c.help}" for c in COMMANDS if c.group == group]
     lines += ["", "`podsysctl COMMAND --help` tells more. Flags of every command:", ""]
     from podsysctl.cli import flags
 

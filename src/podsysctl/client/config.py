@@ -112,7 +112,7 @@ def read_kubeconfig(paths: list[Path], *, must_exist: bool = False) -> dict[str,
     """
     merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
     for path in paths:
-        if not must_exist and not path.exists():
+        if not must_exist and not is_present(path):
             continue
         document = read_file(path)
         for section in ("clusters", "users", "contexts"):
@@ -123,6 +123,15 @@ def read_kubeconfig(paths: list[Path], *, must_exist: bool = False) -> dict[str,
         if document.get("current-context") and not merged.get("current-context"):
             merged["current-context"] = document["current-context"]
     return merged
+
+
+def is_present(path: Path) -> bool:
+    """Whether a kubeconfig file is there. Raises UsageError where its directory is closed to this user."""
+    try:
+        return path.exists()
+    except OSError as error:
+        hint = "call the same command with sudo, or copy the file" if isinstance(error, PermissionError) else ""
+        raise UsageError(f"cannot read kubeconfig {path}: {error.strerror}", hint=hint) from error
 
 
 def read_file(path: Path) -> dict[str, Any]:
