@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -119,6 +120,7 @@ def test_probe_forms(run: Run) -> None:
     assert "net.ipv4.tcp_rmem" not in facts
     found = json.loads(run("sysctl", "probe", "--disagreements", "-o", "json").out)
     assert {"net.core.rmem_max"} <= {item["name"] for item in found if item["by"] == "prefix rule"}
+    assert run("sysctl", "probe", "net.core.somaxcon").code == 2
 
 
 @pytest.mark.root
@@ -169,6 +171,76 @@ def test_netns_by_path_and_conflicting_flags(run: Run, other_process: int) -> No
     assert run("sysctl", "get", "net.core.default_qdisc", "--netns", path).code == 1
     assert run("sysctl", "get", SOMAXCONN, "--netns", path, "--pid", "1").code == 2
     assert run("sysctl", "get", SOMAXCONN, "--netns", "nonesuch").code == 1
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("assignment", ["vm.swappiness=61", "user.max_net_namespaces=9", "net.nonesuch=1"])
+def test_set_in_a_process_refuses_what_is_the_hosts(run: Run, other_process: int, assignment: str) -> None:
+    """A node's parameter written from inside a pod would change the node: neither form does it."""
+    name, _, wanted = assignment.partition("=")
+    for words, code in ((("set", assignment), 2), ((assignment,), 1), (("set", "--dry-run", assignment), 2)):
+        done = run("sysctl", *words, "--pid", str(other_process))
+        assert (done.code, done.out) == (code, ""), words
+        assert "this host" in done.err
+    assert run("sysctl", "get", "-n", name).out.strip() != wanted
+
+
+@pytest.mark.root
+def test_set_in_a_network_namespace_refuses_other_kinds(run: Run, other_process: int) -> None:
+    """Only the network namespace is entered, so an IPC parameter would be the host's."""
+    path = f"/proc/{other_process}/ns/net"
+    assert run("sysctl", "set", "--netns", path, "kernel.shmmni=4095").code == 2
+    assert run("sysctl", "set", "--pid", str(other_process), "kernel.shmmni=4095").code == 0
+    assert run("sysctl", "set", "--netns", path, f"{SOMAXCONN}=77").code == 0
+
+
+def test_pid_that_is_none_is_a_usage_error(run: Run) -> None:
+    """Zero is not another way to say "this host"."""
+    for text in ("0", "-5", "abc"):
+        assert run("sysctl", "get", SOMAXCONN, "--pid", text).code == 2
+    assert run("sysctl", "diff", "host", "pid:0").code == 2
+
+
+def test_get_place_that_cannot_be_entered_is_one_error(run: Run) -> None:
+    """It is told once, without hints about the names."""
+    done = run("sysctl", "get", SOMAXCONN, "kernel.ostype", "--pid", "4194303")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "error: process 4194303 does not exist\n"
+
+
+def test_get_pattern_without_match_fails_unless_ignored(run: Run) -> None:
+    """As with a name that is not there."""
+    done = run("sysctl", "get", "net.nonesuch.*")
+    assert (done.code, done.out) == (1, "")
+    assert "net.nonesuch.*: matches no parameter" in done.err
+    assert run("sysctl", "get", "-e", "net.nonesuch.*") == (0, "", "")
+
+
+def test_find_pid_of_pod_passes_over_the_runtimes_monitor() -> None:
+    """A process in the pod's control group that shares the host's mounts is no container of it."""
+    from podsysctl.kernel import pods
+
+    uid = "0ac0ffee-1111-2222-3333-444444444444"
+    hierarchies = [Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")]
+    top = next((path for path in hierarchies if os.access(path / "cgroup.procs", os.W_OK)), None)
+    if top is None:
+        pytest.skip("needs root and a writable control group hierarchy of version 2")
+    group = top / f"podsysctl-test-pod{uid}"
+    group.mkdir()
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for command in (["sh"], ["unshare", "--mount", "sh"]):
+            processes.append(subprocess.Popen([*command, "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE))
+            stdout = processes[-1].stdout
+            assert stdout is not None
+            stdout.readline()
+            (group / "cgroup.procs").write_text(str(processes[-1].pid))
+        assert pods.find_pid(uid) == processes[1].pid
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+        group.rmdir()
 
 
 def test_find_pid_of_pod_uses_the_control_group(tmp_path: Path) -> None:

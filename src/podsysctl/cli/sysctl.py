@@ -78,8 +78,16 @@ def _print(args: argparse.Namespace, text: str) -> bool:
 def _write(args: argparse.Namespace, text: str) -> bool:
     from podsysctl.cli import sysctl_set
     from podsysctl.kernel import procsys
+    from podsysctl.sysctls import catalogue
 
     values = sysctl_set.parse_assignments([text])
+    try:
+        sysctl_target.check_own(args, values)
+    except UsageError as error:
+        if args.ignore and not any(map(catalogue.find, values)):
+            return True
+        sys.stderr.write(f"podsysctl: {error.message}\n")
+        return False
     if args.dry_run:
         for name, value in values.items():
             sysctl_output.write(sysctl_output.lines_of(name.dotted, value, names=args.names, values=args.values))

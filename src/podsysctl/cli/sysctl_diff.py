@@ -85,7 +85,7 @@ def _load(args: argparse.Namespace, text: str) -> dict[SysctlName, str]:
     place = argparse.Namespace(**{**vars(args), "pod": "", "pid": 0, "netns": ""})
     if kind in ("pod", "netns") and rest:
         setattr(place, kind, rest)
-    elif kind == "pid" and rest.isdecimal():
+    elif kind == "pid" and rest.isdecimal() and int(rest):
         place.pid = int(rest)
     elif text != "host":
         raise UsageError(f"{text!r} names nothing to compare", hint="podsysctl sysctl diff --help")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 
 from podsysctl.base.errors import KernelError
@@ -49,23 +50,32 @@ def read_named(
     """What the texts name, each kept in its order; True when one was not there and that matters."""
     out: list[tuple[SysctlName, procsys.Reading]] = []
     failed = False
-    for text in texts:
-        try:
-            found = sysctl_target.run(args, lambda text=text: sysctl_list.select([text], ""))  # type: ignore[misc]
-        except KernelError as error:
-            if not ignore:
-                failed = True
-                sys.stderr.write(f"podsysctl: {error.message}\n")
-                sys.stderr.write(hint_for(text))
-            continue
-        out += found
+    answers = sysctl_target.run(args, lambda: list(map(_select, texts)))
+    for text, found in zip(texts, answers, strict=True):
+        if not isinstance(found, KernelError):
+            out += found
+        elif not ignore:
+            failed = True
+            sys.stderr.write(f"podsysctl: {found.message}\n")
+            sys.stderr.write(hint_for(text))
     return out, failed
+
+
+def _select(text: str) -> list[tuple[SysctlName, procsys.Reading]] | KernelError:
+    """What one text names, in the calling thread's namespaces."""
+    try:
+        found = sysctl_list.select([text], "")
+    except KernelError as error:
+        return error
+    return found or KernelError(f"{text}: matches no parameter of this namespace", errno=errno.ENOENT)
 
 
 def hint_for(text: str) -> str:
     """A line for standard error that helps with a name that is not there; empty when nothing does."""
-    from podsysctl.sysctls import catalogue, name
+    from podsysctl.sysctls import catalogue, name, pattern
 
+    if pattern.is_pattern(text):
+        return ""
     hint = name.interface_hint(text)
     if not hint:
         close = catalogue.suggest(name.parse_path(text).dotted)

@@ -61,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
     rows = [(x.source.kind, sysctl_output.one_line(x.source.value), x.verdict, x.source.where) for x in layers]
     sysctl_output.write_table(("WHO", "WANTS", "VERDICT", "WHERE"), rows)
     if by is None:
-        sysctl_output.write("nobody known asks for this value: it was set by hand or by another program since boot\n")
+        computed = "" if any(x.source.kind == "kernel default" for x in layers) else "computed by the kernel, or "
+        text = f"nobody known asks for this value: it was {computed}set by hand or by another program since boot"
+        sysctl_output.write(text + "\n")
     return 0
 
 

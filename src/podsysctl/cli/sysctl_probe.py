@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
+from podsysctl.base.errors import UsageError
 from podsysctl.cli import sysctl_output
 from podsysctl.kernel import probe
 from podsysctl.sysctls.kernel_facts import Fact, InPod, KernelFacts
@@ -36,6 +38,10 @@ def run(args: argparse.Namespace) -> int:
     known."""
     facts = probe.measure(write=args.write)
     shown = _select(facts, args.patterns)
+    if args.patterns and not shown:
+        raise UsageError(f"{' '.join(args.patterns)}: matches no parameter of this kernel")
+    if args.write and not facts.privileged:
+        sys.stderr.write("podsysctl: the leak test did not run: it needs root\n")
     if args.disagreements:
         _print_disagreements(facts, shown, as_json=args.output == "json")
     elif args.output == "json":

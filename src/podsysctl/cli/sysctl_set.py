@@ -1,5 +1,4 @@
-"""`podsysctl sysctl set`: write parameters, checked first, read back after, undone together when one fails.
-`podsysctl sysctl set`: write parameters, checked first, read back after, undone together when one fails."""
+"""`podsysctl sysctl set`: write parameters, checked first, read back after, undone together when one fails."""
 
 from __future__ import annotations
 
@@ -42,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("nothing to set", hint="podsysctl sysctl set NAME=VALUE")
     values = parse_assignments(args.assignments)
     check(values, force=args.force)
+    sysctl_target.check_own(args, values, force=args.force)
     if args.dry_run:
         for name, text in values.items():
             sysctl_output.write(sysctl_output.lines_of(name.dotted, text))
@@ -89,8 +89,7 @@ def check(values: dict[SysctlName, str], *, force: bool = False) -> None:
 
 
 def parse_assignments(texts: list[str]) -> dict[SysctlName, str]:
-    """Read `NAME=VALUE` words, the value from the first equals sign on. Raises UsageError, NameSyntaxError.
-    Read `NAME=VALUE` words, the value from the first equals sign on. Raises UsageError, NameSyntaxError."""
+    """Read `NAME=VALUE` words, the value from the first equals sign on. Raises UsageError, NameSyntaxError."""
     out: dict[SysctlName, str] = {}
     for text in texts:
         name, equals, wanted = text.partition("=")

@@ -7,10 +7,13 @@ API.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from podsysctl.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from podsysctl.sysctls.name import SysctlName
 
 T = TypeVar("T")
 
@@ -19,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--pod, --pid and --netns."""
     group = parser.add_argument_group("where to look (this host, if none is given)")
     group.add_argument("--pod", metavar="NAMESPACE/NAME", default="", help="in the namespaces of a pod of this node")
-    group.add_argument("--pid", metavar="PID", type=int, default=0, help="in the namespaces of a process")
+    group.add_argument("--pid", metavar="PID", type=_pid, default=0, help="in the namespaces of a process")
     group.add_argument("--netns", metavar="NAME|PATH", default="", help="in a network namespace")
 
 
@@ -49,9 +52,33 @@ def run(args: argparse.Namespace, function: Callable[[], T]) -> T:
     if args.netns:
         return namespaces.run_in(Namespaces.of_netns(args.netns), function)
     pid = args.pid or _pid_of_pod(args)
-    if pid < 0:
-        raise UsageError(f"--pid {pid}: a process id is positive")
     return namespaces.run_in(Namespaces.of_pid(pid), function)
+
+
+def check_own(args: argparse.Namespace, names: Iterable[SysctlName], *, force: bool = False) -> None:
+    """Refuse to write in a pod's or process's namespaces what is not theirs, since that would change this host.
+
+    A parameter that the catalogue does not know is refused too, unless `force`. Raises UsageError.
+    """
+    if is_host(args):
+        return
+    from podsysctl.sysctls import catalogue
+    from podsysctl.sysctls.catalogue import Namespace
+
+    entered = {Namespace.NET} if args.netns else {Namespace.NET, Namespace.IPC, Namespace.UTS}
+    for name in names:
+        row = catalogue.find(name)
+        if row is None and not force:
+            raise UsageError(
+                f"{name}: the catalogue does not know it, so it may be this host's: not written in {describe(args)}",
+                hint="`podsysctl sysctl set --force` writes it nevertheless",
+            )
+        if row is not None and row.namespace not in entered:
+            owner = "the node" if row.namespace is Namespace.NODE else f"the {row.namespace} namespace"
+            raise UsageError(
+                f"{name}: belongs to {owner}: written in {describe(args)} it would change this host",
+                hint="leave out --pod, --pid and --netns to change it for this host",
+            )
 
 
 def fetch_pod(args: argparse.Namespace) -> dict[str, object]:
@@ -81,3 +108,9 @@ def _pid_of_pod(args: argparse.Namespace) -> int:
     if not uid:
         raise UsageError(f"pod {args.pod} has no UID")
     return pods.find_pid(str(uid))
+
+
+def _pid(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a process id")
+    return int(text)

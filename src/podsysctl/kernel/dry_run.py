@@ -27,8 +27,13 @@ from podsysctl.sysctls.value import ULONG_MAX, parse_number
 UTS_NAMES = frozenset({("kernel", "hostname"), ("kernel", "domainname")})
 """Per uts namespace through their handler, not through a file of their own (kernel/utsname_sysctl.c)."""
 
-_ROUNDING = 10
-"""How far a taken number may read back from what was asked: milliseconds are kept in clock ticks."""
+_ROUNDING = {"milliseconds": 10, "1/100 second": 1}
+"""How far a taken number may read back from what was asked, by unit: such times are kept in clock ticks."""
+
+_WHY_NOT_OWN = {
+    Namespace.USER: "belongs to the user namespace: not tried; a pod has its own only with hostUsers: false",
+    Namespace.PID: "belongs to the pid namespace: not tried, and no runtime sets it for a pod",
+}
 
 
 class Answer(StrEnum):
@@ -160,7 +165,8 @@ def _try(target: SysctlName, name: SysctlName, value: str, host: Mapping[SysctlN
             return Outcome(name.dotted, value, Answer.UNKNOWN, "", errno.ENOENT, text)
         text = "the node has this parameter, a pod's namespace does not: the sandbox would fail with ENOENT"
         return Outcome(name.dotted, value, Answer.ABSENT, "", errno.ENOENT, text)
-    if catalogue.find(name) is None:
+    row = catalogue.find(name)
+    if row is None:
         text = "the catalogue does not know this parameter, so it is not tried: it could be the whole machine's"
         return Outcome(name.dotted, value, Answer.UNKNOWN, _shown(target), errno.EPERM, text)
     status = os.lstat(target.proc_path)
@@ -168,7 +174,7 @@ def _try(target: SysctlName, name: SysctlName, value: str, host: Mapping[SysctlN
         text = "a pod's namespace shows this parameter but lets nobody write it"
         return Outcome(name.dotted, value, Answer.READ_ONLY, _shown(target), errno.EACCES, text)
     if not is_own(target, host):
-        text = "one value for the whole node: not tried, and no pod can have its own"
+        text = _WHY_NOT_OWN.get(row.namespace, "one value for the whole node: not tried, and no pod can have its own")
         return Outcome(name.dotted, value, Answer.NODE_LEVEL, "", errno.EPERM, text)
     try:
         written = procsys.write(target, value, spec=catalogue.spec_of(name))
@@ -214,6 +220,8 @@ def _find_range(name: SysctlName, host: Mapping[SysctlName, int | None]) -> list
         start = [parse_number(word) for word in words]
     except ValueSyntaxError as error:
         raise KernelError(f"{name.dotted}: holds {words!r}, which are no numbers", errno=errno.EINVAL) from error
+    row = catalogue.find(name)
+    rounding = _ROUNDING.get(row.unit, 0) if row is not None else 0
     out = []
     for index, value in enumerate(start):
 
@@ -224,7 +232,7 @@ def _find_range(name: SysctlName, host: Mapping[SysctlName, int | None]) -> list
                 shown = parse_number(after.split()[index])
             except (KernelError, ValueSyntaxError, IndexError):
                 return False
-            return abs(shown - number) <= max(_ROUNDING, abs(number) >> 7)
+            return abs(shown - number) <= (max(rounding, abs(number) >> 7) if rounding else 0)
 
         original = " ".join(map(str, start))
         out.append((-_edge(lambda n: takes(-n), -value), _edge(takes, value)))

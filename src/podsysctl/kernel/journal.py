@@ -75,8 +75,7 @@ class Journal:
         return list(self._records.values())
 
     def record(self, values: Mapping[SysctlName, tuple[str, str]]) -> None:
-        """Save originals (name to original and wanted value) durably. The first original of a name is kept.
-        Save originals (name to original and wanted value) durably. The first original of a name is kept."""
+        """Save originals (name to original and wanted value) durably. The first original of a name is kept."""
         lines = []
         for name, (original, wanted) in values.items():
             earlier = self._records.get(name)

@@ -67,8 +67,7 @@ class Namespaces:
         return dict(self.paths).get(kind)
 
     def identity(self) -> dict[str, tuple[int, int]]:
-        """Device and inode of each file: equal exactly when the namespace is the same. Raises KernelError.
-        Device and inode of each file: equal exactly when the namespace is the same. Raises KernelError."""
+        """Device and inode of each file: equal exactly when the namespace is the same. Raises KernelError."""
         return {kind: _identity(path) for kind, path in self.paths}
 
 

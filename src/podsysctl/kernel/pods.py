@@ -1,8 +1,9 @@
 """Which process of this machine belongs to a pod, without asking a runtime.
 
 Every runtime puts a pod's processes into a control group whose name holds the pod's UID (with dashes, or
-underscores under systemd), and mounts files from a directory of that name. Read only; used to look into a
-pod from its node.
+underscores under systemd), and mounts files from a directory of that name. What shares the host's mount
+namespace is no container: CRI-O keeps its monitor in the pod's control group, and entering the namespaces
+of that one would be entering the host's. Read only; used to look into a pod from its node.
 """
 
 from __future__ import annotations
@@ -17,10 +18,9 @@ def find_pid(uid: str) -> int:
     needles = (uid.encode(), uid.replace("-", "_").encode())
     pids = sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
     host = {_link("/proc/1/ns/mnt"), _link("/proc/self/ns/mnt"), ""}
+    inside = [pid for pid in pids if _link(f"/proc/{pid}/ns/mnt") not in host]
     for file in ("cgroup", "mountinfo"):
-        for pid in pids:
-            if file == "mountinfo" and _link(f"/proc/{pid}/ns/mnt") in host:
-                continue  # the host's own processes see every pod's volumes
+        for pid in inside:
             content = _read(f"/proc/{pid}/{file}")
             if any(needle in content for needle in needles):
                 return pid

@@ -92,9 +92,14 @@ def _by_definition(fact: Fact) -> Fact:
 
 def disagreements(facts: KernelFacts) -> list[Disagreement]:
     """Every name where the prefix rule or the catalogue says something else than was measured, sorted by
-    name."""
+    name.
+
+    Without privileges a name that is absent tells nothing, since the kernel hides some from other users' namespaces.
+    """
     out = []
     for name, fact in facts.facts.items():
+        if fact.in_pod is InPod.ABSENT and not facts.privileged:
+            continue
         measured = _describe(fact)
         rule = prefix_rule.namespace_of(parse_name(name))
         if (rule or Namespace.NODE) is not fact.namespace:

@@ -9,6 +9,7 @@ with a journal the original is on disk before the kernel sees the new value. Wha
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import re
 import stat
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from podsysctl.kernel.namespaces import Namespaces
     from podsysctl.sysctls.value import ValueSpec
 
-FIRST_READ_BYTES = procfile.FIRST_READ_BYTES
-
-_FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -340,7 +338,7 @@ def _walk_reading(
                 finally:
                     os.close(fd)
             elif _PLAIN.fullmatch(entry) or _is_nameable(parts):
-                data = _read_at(directory, entry)
+                data = procfile.read(functools.partial(_open_at, directory, entry), limits.SYSCTL_VALUE_BYTES)
                 if data or empty:
                     out.append((SysctlName(parts), _text(data)))
         except OSError as error:
@@ -349,15 +347,8 @@ def _walk_reading(
                 out.append((SysctlName(parts), _translate(error, SysctlName(parts).dotted, "read")))
 
 
-def _read_at(directory: int, entry: str) -> bytes:
-    fd = os.open(entry, _FILE_FLAGS, dir_fd=directory)
-    try:
-        data = os.read(fd, FIRST_READ_BYTES)
-        if len(data) == FIRST_READ_BYTES:
-            data = os.pread(fd, limits.SYSCTL_VALUE_BYTES, 0)
-    finally:
-        os.close(fd)
-    return data
+def _open_at(directory: int, entry: str, flags: int) -> int:
+    return os.open(entry, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
 
 
 def _is_readable(directory: int, entry: str) -> bool:

@@ -134,8 +134,7 @@ def find(name: SysctlName | str) -> Parameter | None:
 
 
 def spec_of(name: SysctlName | str) -> ValueSpec | None:
-    """The shape of a parameter's value, None when unknown: what `value.parse_value` and `values_equal` take.
-    The shape of a parameter's value, None when unknown: what `value.parse_value` and `values_equal` take."""
+    """The shape of a parameter's value, None when unknown: what `value.parse_value` and `values_equal` take."""
     row = find(name)
     return None if row is None else row.spec
 

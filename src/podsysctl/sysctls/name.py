@@ -138,10 +138,6 @@ class SysctlName:
         check_interface(interface)
         return SysctlName((*self.segments[:3], interface, self.segments[4]))
 
-    def is_below(self, prefix: str) -> bool:
-        """Does the dotted spelling start with this text, as a kubelet pattern `prefix*` compares?"""
-        return self.dotted.startswith(prefix)
-
 
 def parse_name(text: str) -> SysctlName:
     """Read either spelling.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from podsysctl.sysctls.catalogue import Namespace
 from podsysctl.sysctls.name import SysctlName
 
-_IPC_NAMES = frozenset(
+IPC_NAMES = frozenset(
     {
         "kernel.sem",
         "kernel.shmall",
@@ -35,6 +35,6 @@ def namespace_of(name: SysctlName) -> Namespace | None:
     True
     """
     dotted = name.dotted
-    if dotted in _IPC_NAMES or dotted.startswith("fs.mqueue."):
+    if dotted in IPC_NAMES or dotted.startswith("fs.mqueue."):
         return Namespace.IPC
     return Namespace.NET if dotted.startswith("net.") else None
