@@ -27,6 +27,16 @@ class PodsysctlError(Exception):
         self.hint = hint
 
 
+def first_error(failure: BaseException) -> BaseException:
+    """The first error inside a group of a group ...; the error itself when it is none.
+
+    To be raised from a plain `except`: what is raised inside `except*` becomes a group again.
+    """
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
+
+
 class UsageError(PodsysctlError):
     """A command line or a configuration that cannot be understood."""
 

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from podsysctl.base.errors import PodsysctlError, UsageError
+from podsysctl.base.errors import PodsysctlError, UsageError, first_error
 from podsysctl.cli import machine_files
 
 HELP = """Start a Kubernetes-compatible cluster on this machine: API server, scheduler, controllers and one
@@ -73,17 +73,9 @@ def _foreground(args: argparse.Namespace) -> int:
     with config.files.lock():
         try:
             loop.run(machine.serve(config))
-        except* PodsysctlError as group:
-            raise _first_error(group) from group
+        except ExceptionGroup as errors:
+            raise first_error(errors) from errors
     return 0
-
-
-def _first_error(group: BaseExceptionGroup[PodsysctlError]) -> PodsysctlError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, PodsysctlError)
-    return error
 
 
 def _repeated(args: argparse.Namespace) -> tuple[str, ...]:

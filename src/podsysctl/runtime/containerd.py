@@ -18,7 +18,7 @@ import os
 from pathlib import Path
 
 from podsysctl.base import limits
-from podsysctl.base.errors import PodsysctlError, RuntimeServiceError
+from podsysctl.base.errors import PodsysctlError, RuntimeServiceError, first_error
 from podsysctl.runtime import containerd_config, firewall, hosttraits, network, orphans, processes, sweep
 from podsysctl.runtime.binaries import Binaries, find_binaries
 from podsysctl.runtime.channel import UNIX_SOCKET_PATH_BYTES
@@ -103,9 +103,9 @@ class PrivateContainerd:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._wait_until_serving())
                 network_up = group.create_task(network.ensure(chosen))
-        except* PodsysctlError as errors:
+        except ExceptionGroup as errors:
             await self._end()
-            raise errors.exceptions[0] from errors
+            raise first_error(errors) from errors
         self.masqueraded = network_up.result()
         return adopted
 
