@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from podsysctl.cli import reference
 from podsysctl.policy.lint import pages
 from podsysctl.policy.lint.rules import RULES
 
@@ -18,7 +19,12 @@ def rule_pages() -> Pages:
     return {"rules/README.md": pages.index(), **{f"rules/{rule.id}.md": pages.page(rule) for rule in RULES}}
 
 
-GENERATORS: tuple[Callable[[], Pages], ...] = (rule_pages,)
+def command_page() -> Pages:
+    """Every command with its arguments."""
+    return {"commands.md": reference.page()}
+
+
+GENERATORS: tuple[Callable[[], Pages], ...] = (rule_pages, command_page)
 """Each makes pages by their path below docs/."""
 
 
