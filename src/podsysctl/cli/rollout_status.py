@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from podsysctl.cli import failures, flags, rollouts, waiting
+from podsysctl.cli import failures, flags, rollout_pools, rollouts, waiting
 from podsysctl.cli.connect import Connection
 from podsysctl.cli.targets import Item
 from podsysctl.client.rest import Object
+from podsysctl.objects import machineconfig as names
 
 HELP = """Wait until a rollout has ended, and tell how it goes.
 
 example:
-  podsysctl rollout status deployment/web --timeout=60s"""
+  podsysctl rollout status deployment/web --timeout=60s
+  podsysctl rollout status machineconfigpool/worker"""
 
 WEEK_S = 168 * 3600.0
 
@@ -28,10 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run `rollout status`."""
-    return rollouts.run(args, _one)
+    return rollouts.run(args, _one, (*rollouts.WORKLOADS, names.POOL.qualified))
 
 
 async def _one(connection: Connection, args: argparse.Namespace, item: Item) -> None:
+    timeout_s = flags.parse_duration(args.timeout) or WEEK_S
+    if item.kind.qualified == names.POOL.qualified:
+        await rollout_pools.follow(connection, item.name, timeout_s, watch=args.watch)
+        return
     last = ""
 
     def settled(obj: Object | None) -> bool:
@@ -45,7 +51,6 @@ async def _one(connection: Connection, args: argparse.Namespace, item: Item) -> 
             last = text
         return done or not args.watch
 
-    timeout_s = flags.parse_duration(args.timeout) or WEEK_S
     await waiting.until(connection.client, item.kind, item.name, item.namespace, settled, timeout_s)
 
 
