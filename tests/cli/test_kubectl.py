@@ -88,10 +88,10 @@ STEPS = [
 ]
 
 MASKS = (
+    (r"[0-9a-f]{8}-[0-9a-f-]{27}", "UID"),
     (r"\b\d+(s|m|h|d)(\d+s)?\b", "AGE"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
     (r"resourceVersion\"?: \"\d+\"", "RV"),
-    (r"[0-9a-f]{8}-[0-9a-f-]{27}", "UID"),
     (r"kube-api-access-\w{5}", "ACCESS"),
     (r"\bt\d+-\d+\b", "NS"),
     (r"kubectl|podsysctl", "PROGRAM"),
