@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,8 @@ def test_public_functions_have_docstrings() -> None:
 
 def test_tracked_files_hold_no_address_of_a_registry_or_machine() -> None:
     """Lock files hold no index address; no tracked file holds a path of a developer's machine."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed: the tracked files are unknown")
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=TOP, capture_output=True, text=True, check=False
     ).stdout.split("\0")

@@ -15,6 +15,7 @@ from podsysctl.kernel import files, namespaces, procsys
 from podsysctl.kernel.journal import Journal
 from podsysctl.kernel.namespaces import Namespaces
 from podsysctl.sysctls.name import SysctlName, parse_name
+from tests.chroot import outside_chroot
 
 SOMAXCONN = parse_name("net.core.somaxconn")
 SHMMNI = parse_name("kernel.shmmni")
@@ -97,6 +98,7 @@ def test_read_each_one_thread_visits_all_and_comes_home(other_process: int) -> N
     assert values == ["55", procsys.read(SOMAXCONN), "55"]
 
 
+@outside_chroot
 @pytest.mark.root
 def test_read_many_user_namespace_of_a_process_is_its_own(root: None) -> None:
     """Names below user. come from the process's user namespace."""

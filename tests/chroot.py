@@ -1,0 +1,25 @@
+"""What cannot be tried inside a chroot, and how to tell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import lru_cache
+
+import pytest
+
+
+@lru_cache(maxsize=1)
+def is_chroot() -> bool:
+    """Whether our root directory is not that of our mount namespace: the kernel then refuses root a user namespace."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        return False
+    done = subprocess.run(["unshare", "--user", "true"], capture_output=True, text=True, check=False)
+    return done.returncode != 0 and "Operation not permitted" in done.stderr
+
+
+outside_chroot = pytest.mark.skipif(
+    is_chroot(),
+    reason="our root is a chroot: runc's exec enters the mount namespace's own root, and no user namespace can be made",
+)
