@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from podsysctl.controllers.machineconfig.kubelet_config import configuration_file
+from podsysctl.objects import machineconfig as names
 from tests.e2e.cluster import Cluster, host_state, wait_until
 from tests.e2e.pods import manifest, pod
 
@@ -197,7 +199,11 @@ def test_paused_pool_renders_and_moves_no_node(pools: Cluster) -> None:
     assert condition(pools, "worker", "Updating") == "False"
     assert configuration(pools, "worker") == old
     pools.kubectl("patch", "mcp", "worker", "--type=merge", "-p", '{"spec":{"paused":false}}')
-    wait_until(lambda: settled(pools, "worker") and configuration(pools, "worker") != old, 60, "the rollout")
+    told = pools.podsysctl("rollout", "status", "machineconfigpool/worker", "--timeout=60s").stdout.splitlines()
+    assert told[-1] == 'machineconfigpool "worker" successfully rolled out'
+    assert {"node worker-1: is being drained", "node worker-2: updated"} <= set(told)
+    assert settled(pools, "worker")
+    assert configuration(pools, "worker") != old
     pools.kubectl("delete", "kubeletconfig", "later")
     wait_until(lambda: settled(pools, "worker") and configuration(pools, "worker") == old, 60, "the way back")
 
@@ -227,14 +233,40 @@ def test_custom_pool_takes_its_node_from_the_workers(pools: Cluster) -> None:
 
 
 def test_eleventh_kubelet_config_of_a_pool_is_refused(pools: Cluster) -> None:
-    """Ten KubeletConfigs for one pool; the next one says why it is not taken."""
-    names = [f"kc{i}" for i in range(11)]
-    for index, name in enumerate(names):
+    """Ten KubeletConfigs for one pool; the next one says why it is not taken. Ten rollouts are not what is tested."""
+    pools.kubectl("patch", "mcp", "worker", "--type=merge", "-p", '{"spec":{"paused":true}}')
+    configs = [f"kc{i}" for i in range(11)]
+    for index, name in enumerate(configs):
         pools.kubectl("create", "-f", "-", input_text=manifest(kubelet_config(name, WORKER, maxPods=200 + index)))
         wait_until(lambda name=name: message(pools, name), 15, f"the status of {name}")
-    assert "max number of supported kubelet config (10) has been reached" in message(pools, names[-1])
+    assert "max number of supported kubelet config (10) has been reached" in message(pools, configs[-1])
     made = [m["metadata"]["name"] for m in pools.get("mc")["items"]]
     assert {f"99-worker-generated-kubelet-{i}" for i in range(1, 10)} <= set(made)
-    for name in names:
-        pools.kubectl("delete", "kubeletconfig", name, "--timeout=60s")
-    wait_until(lambda: settled(pools, "worker"), 120, "worker to be updated")
+    pools.kubectl("delete", "kubeletconfig", *configs, "--timeout=60s")
+    pools.kubectl("patch", "mcp", "worker", "--type=merge", "-p", '{"spec":{"paused":false}}')
+    wait_until(lambda: settled(pools, "worker"), 60, "worker to be updated")
+
+
+def test_kubelet_file_that_no_agent_starts_with_is_rolled_back(pools: Cluster) -> None:
+    """A MachineConfig carries it past every check: the node goes back, the pool is Degraded, the rollout stops."""
+    old = configuration(pools, "worker")
+    broken = configuration_file(names.KUBELET_CONF_PATH, "allowedUnsafeSysctls: ['vm.*']\n")
+    pools.kubectl("create", "-f", "-", input_text=manifest({
+        "apiVersion": "machineconfiguration.openshift.io/v1",
+        "kind": "MachineConfig",
+        "metadata": {"name": "99-zz-broken", "labels": {names.ROLE_LABEL: "worker"}},
+        "spec": {"config": {"ignition": {"version": "3.5.0"}, "storage": {"files": [broken]}}},
+    }))  # fmt: skip
+    wait_until(lambda: condition(pools, "worker", "Degraded") == "True", 30, "the pool to be Degraded")
+    told = pools.podsysctl("rollout", "status", "mcp/worker", "--timeout=20s", check=False)
+    assert told.returncode == 1
+    assert 'Node worker-0 is reporting: "failed to run Kubelet: failed to create kubelet: ' in told.stderr
+    wait_until(lambda: not pools.get("node", "worker-0")["spec"].get("unschedulable"), 20, "worker-0 to be given back")
+    nodes = [pools.get("node", f"worker-{index}") for index in range(3)]
+    assert [names.annotation(n, names.CURRENT_CONFIG) for n in nodes] == [old] * 3
+    assert [names.annotation(n, names.DESIRED_CONFIG) == old for n in nodes] == [False, True, True]
+    pools.kubectl("apply", "-f", "-", input_text=manifest(pod("after", nodeName="worker-0")))
+    pools.kubectl("wait", "--for=condition=Ready", "pod/after", "--timeout=30s")
+    pools.kubectl("delete", "machineconfig", "99-zz-broken")
+    pools.podsysctl("rollout", "status", "machineconfigpool/worker", "--timeout=60s")
+    assert configuration(pools, "worker") == old
