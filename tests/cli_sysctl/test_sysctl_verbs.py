@@ -81,6 +81,13 @@ def test_set_force_lets_the_kernel_judge(run: Run, other_process: int) -> None:
     assert run("sysctl", "get", "-n", "--pid", pid, SOMAXCONN).out == before
 
 
+def test_set_mistyped_name_tells_the_close_one(run: Run) -> None:
+    """As `get` does."""
+    done = run("sysctl", "set", "net.core.somaxcon=9")
+    assert done.code == 1
+    assert "hint: did you mean net.core.somaxconn" in done.err
+
+
 def test_set_dry_run_writes_nothing(run: Run) -> None:
     """What would be written is printed."""
     before = procsys.read(parse_name(SOMAXCONN))

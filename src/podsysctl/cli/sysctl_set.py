@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 
-from podsysctl.base.errors import UsageError, ValueSyntaxError
+from podsysctl.base.errors import KernelError, UsageError, ValueSyntaxError
 from podsysctl.cli import sysctl_output, sysctl_target
 from podsysctl.cli.failures import ShownError
 from podsysctl.kernel import procsys
@@ -46,7 +47,14 @@ def run(args: argparse.Namespace) -> int:
         for name, text in values.items():
             sysctl_output.write(sysctl_output.lines_of(name.dotted, text))
         return 0
-    return apply(args, values)
+    try:
+        return apply(args, values)
+    except KernelError as error:
+        unknown = [name for name in values if catalogue.find(name) is None] if error.errno == errno.ENOENT else []
+        close = catalogue.suggest(unknown[0].dotted) if unknown else []
+        if not close:
+            raise
+        raise KernelError(error.message, errno=error.errno, hint=f"did you mean {' or '.join(close)}?") from error
 
 
 def apply(args: argparse.Namespace, values: dict[SysctlName, str]) -> int:

@@ -60,8 +60,8 @@ def measure(*, write: bool = False) -> KernelFacts:
     uts = _measure_uts() if privileged else UTS_NAMES
     pod = fresh if privileged else in_user
     facts = _fold(
-        _fact(name, home.get(name), pod.get(name), in_user.get(name), in_pod=in_pid.get(name),
-              steady=name in steady, uts=name.segments in uts)
+        (name, _fact(name, home.get(name), pod.get(name), in_user.get(name), in_pod=in_pid.get(name),
+                     steady=name in steady, uts=name.segments in uts))
         for name in sorted({*home, *pod})
     )  # fmt: skip
     facts = {name: _known_to_leak(fact) for name, fact in facts.items()}
@@ -169,7 +169,7 @@ def _access(entry: Entry | None) -> Access:
     return Access.READ_ONLY if entry.readable else Access.WRITE_ONLY
 
 
-def _fold(facts: Iterable[Fact]) -> dict[str, Fact]:
+def _fold(facts: Iterable[tuple[SysctlName, Fact]]) -> dict[str, Fact]:
     """One entry per catalogue name. `lo` speaks for all interfaces, since a fresh network namespace always
     has it.
 
@@ -179,8 +179,7 @@ def _fold(facts: Iterable[Fact]) -> dict[str, Fact]:
     out: dict[str, Fact] = {}
     rank: dict[str, int] = {}
     special: dict[str, Fact] = {}
-    for fact in facts:
-        name = parse_name(fact.name)
+    for name, fact in facts:
         template = name.template.dotted
         instance = name.segments[3] if name.is_interface_specific else ""
         weight = {"lo": 3, "default": 2, "all": 1, "": 3}.get(instance, 0)
