@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         _clean(files, state, wipe=args.wipe)
         files.remove_state()
     if args.wipe:
-        shutil.rmtree(files.data_dir)
+        _wipe(files)
     return 0
 
 
@@ -62,6 +62,21 @@ def _stop(files: MachineFiles, state: MachineState) -> None:
                 f"process {state.pid} does not end within {STOP_TIMEOUT_S:g} s", hint=f"see {files.log}"
             )
         time.sleep(_POLL_S)
+
+
+def _wipe(files: MachineFiles) -> None:
+    """Delete what a cluster makes, by name, and the directory if nothing else was put into it."""
+    for path in files.data_dir.iterdir():
+        if path.is_symlink() or (path.name not in machine_files.OURS and not path.name.startswith("audit.log.")):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    try:
+        files.data_dir.rmdir()
+    except OSError:
+        print(f"{files.data_dir} stays: it holds files that no cluster made")
 
 
 def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> None:

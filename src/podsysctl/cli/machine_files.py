@@ -15,6 +15,13 @@ from podsysctl.base.errors import PodsysctlError
 DATA_DIR = Path("/var/lib/podsysctl")
 KUBECONFIG_NAME = "kubeconfig"
 _LOCK_NAME = "lock"
+OURS = frozenset(
+    {
+        "aliases.toml", "audit.log", "containerd", "forwarding.journal", "images", "kubeconfig", _LOCK_NAME,
+        "machine.json", "machine.new", "networks", "nodes", "pki", "podsysctl.log", "store",
+    }
+)  # fmt: skip
+"""Every name that a cluster gives to something in its data directory; `down --wipe` deletes nothing else."""
 _BEFORE_A_START = frozenset({"aliases.toml", "images"})
 """What a data directory may hold before its first cluster."""
 
