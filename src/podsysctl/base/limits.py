@@ -132,7 +132,7 @@ AUDIT_LOG_BYTES = 32 * 1024 * 1024
 """Size at which the audit log is rotated; one older file is kept."""
 
 CNI_CONFIG_BYTES = 1024 * 1024
-"""Largest network configuration or result of a CNI plugin; real ones have a few KiB, and etcd stores no larger object."""
+"""Largest network configuration or result of a CNI plugin; real ones have a few KiB, and etcd stores nothing larger."""
 
 CNI_ALLOWLIST_BYTES = 256 * 1024
 """Largest allowlist of the tuning plugin, read at the start of every pod; the default one has 1 KiB."""
