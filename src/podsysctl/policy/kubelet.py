@@ -104,7 +104,12 @@ class Allowlist:
     def check_name(self, raw_name: str, *, host_network: bool = False, host_ipc: bool = False) -> str | None:
         """Why one sysctl is refused, without the `forbidden sysctl: ` in front; None when it is allowed."""
         name = normalize_name(raw_name)
-        entry = self.find(name)
+        return self.problem(name, self.find(name), host_network=host_network, host_ipc=host_ipc)
+
+    def problem(
+        self, name: str, entry: tuple[str, KernelNamespace] | None, *, host_network: bool, host_ipc: bool
+    ) -> str | None:
+        """The same for a normalised name whose entry was found before."""
         if entry is None:
             return f"{quote(name)} not allowlisted"
         namespace = entry[1]

@@ -7,8 +7,7 @@ scheduler to prefer nodes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from podsysctl.base.errors import UsageError
 from podsysctl.policy import interface, kernel, kubelet, runtime
@@ -19,8 +18,7 @@ from podsysctl.policy.verdict import Gate, Outcome, Verdict
 _STOPPING = frozenset({Outcome.REFUSED, Outcome.IGNORED})
 
 
-@dataclass(frozen=True, slots=True)
-class SysctlReport:
+class SysctlReport(NamedTuple):
     """One sysctl on one node: what each gate says, in order, and what the pod would read."""
 
     name: str
@@ -73,12 +71,12 @@ def _kubelet(pod: Mapping[str, Any], node: NodeFacts) -> Callable[[str], Verdict
     safe = kubelet.safe_names(node.kernel_version, node.kubelet_minor)
 
     def judge(name: str) -> Verdict:
-        problem = allowlist.check_name(name, host_network=host_network, host_ipc=host_ipc)
         entry = allowlist.find(name)
-        if problem is not None:
+        problem = allowlist.problem(name, entry, host_network=host_network, host_ipc=host_ipc)
+        if entry is None or problem is not None:
             rule = "host namespace" if entry else "no entry of the safe list or allowedUnsafeSysctls matches"
             return Verdict(Gate.KUBELET, Outcome.REFUSED, name, f"forbidden sysctl: {problem}", rule)
-        pattern = entry[0] if entry else name
+        pattern = entry[0]
         where = "safe list" if pattern in safe else "allowedUnsafeSysctls"
         return Verdict(Gate.KUBELET, Outcome.ALLOWED, name, rule=f"{where}: {pattern}")
 

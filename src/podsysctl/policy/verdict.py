@@ -6,8 +6,8 @@ texts, which stand in `reason`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Gate(StrEnum):
@@ -36,8 +36,7 @@ class Outcome(StrEnum):
     """Not enough is known to say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One answer.
 
     `subject` is a sysctl's normalised name, or empty when the whole pod is meant; `reason` says why, in upstream's

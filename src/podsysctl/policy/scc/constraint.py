@@ -72,6 +72,10 @@ class NamePatterns:
             tuple(e[:-1] for e in listed if e.endswith("*")),
         )
 
+    def __bool__(self) -> bool:
+        """Whether anything is listed."""
+        return bool(self.names or self.prefixes)
+
     def matches(self, name: str) -> bool:
         """Whether a raw name is listed; names are not normalised."""
         return name in self.names or name.startswith(self.prefixes)

@@ -70,6 +70,8 @@ class Provider:
     def refuses_sysctls(self, names: Sequence[str]) -> bool:
         """Whether a sysctl alone is enough for a refusal: the cheapest question to ask first."""
         forbidden, allowed, safe = self.constraint.forbidden, self.constraint.allowed_unsafe, self._safe
+        if not forbidden and not allowed:
+            return not safe.issuperset(names)
         return any(forbidden.matches(name) or not (name in safe or allowed.matches(name)) for name in names)
 
     def assign(self, pod: Mapping[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
