@@ -45,9 +45,13 @@ def call(box: Sandbox, allowlist: Path, tmp_path: Path) -> Call:
     def run(command: str, config: dict[str, Any] | bytes | None = None, **variables: str) -> Answer:
         if not isinstance(config, bytes):
             config = {
-                "cniVersion": "1.1.0", "name": "tune", "type": "podsysctl-tuning", "dataDir": str(tmp_path / "data"),
-                "prevResult": {"cniVersion": "1.1.0", "interfaces": [{"name": "net1", "sandbox": box.path}]}, **(config or {}),
-            }  # fmt: skip
+                "cniVersion": "1.1.0",
+                "name": "tune",
+                "type": "podsysctl-tuning",
+                "dataDir": str(tmp_path / "data"),
+                "prevResult": {"cniVersion": "1.1.0", "interfaces": [{"name": "net1", "sandbox": box.path}]},
+                **(config or {}),
+            }
         variables = {"PODSYSCTL_TUNING_ALLOWLIST": str(allowlist), **variables}
         return sandbox.run_ours(command, box.path, config, **variables)
 

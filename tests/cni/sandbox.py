@@ -64,7 +64,9 @@ class Sandbox:
 
     def link(self, name: str) -> dict[str, Any]:
         """What ip(8) shows of a link."""
-        done = subprocess.run(["ip", "-n", self.name, "-j", "-d", "link", "show", name], capture_output=True, check=True)
+        done = subprocess.run(
+            ["ip", "-n", self.name, "-j", "-d", "link", "show", name], capture_output=True, check=True
+        )
         found: dict[str, Any] = json.loads(done.stdout)[0]
         return found
 

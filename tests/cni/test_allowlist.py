@@ -21,7 +21,8 @@ def test_key_outside_the_list_is_refused_in_upstreams_words(call: Call, allowlis
     allowlist.write_text(f"{ENTRY}\n")
     before = box.read("net/ipv4/conf/net1/rp_filter")
     answer = call("ADD", {"sysctl": {RP_FILTER: "2", "net.core.somaxconn": "5"}})
-    assert answer.message == f"Sysctl net.core.somaxconn is not allowed. Only the following sysctls are allowed: [{ENTRY}]"
+    words = f"Only the following sysctls are allowed: [{ENTRY}]"
+    assert answer.message == f"Sysctl net.core.somaxconn is not allowed. {words}"
     assert box.read("net/ipv4/conf/net1/rp_filter") == before
 
 

@@ -38,7 +38,7 @@ def test_add_sets_values_and_prints_the_previous_result(call: Call, box: Sandbox
 
 def test_add_every_entry_of_the_documented_table_is_set_and_read_back(call: Call, box: Sandbox) -> None:
     """Table 7.5: each entry that this kernel has takes a value through the plugin."""
-    names = [name for name in (*safe.documented("7.5"), *safe.interface_safe())]
+    names = (*safe.documented("7.5"), *safe.interface_safe())
     wanted: dict[str, str] = {}
     for name in dict.fromkeys(names):
         path = name.replace(".", "/").replace("IFNAME", "net1")

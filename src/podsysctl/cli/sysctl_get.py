@@ -6,22 +6,32 @@ import argparse
 import errno
 import sys
 
-from podsysctl.base.errors import KernelError
+from podsysctl.base.errors import KernelError, UsageError
 from podsysctl.cli import sysctl_list, sysctl_output, sysctl_target
 from podsysctl.cli.failures import ShownError
 from podsysctl.kernel import procsys
-from podsysctl.sysctls.name import SysctlName
+from podsysctl.sysctls import name as spelling
+from podsysctl.sysctls import safe
+from podsysctl.sysctls.name import INTERFACE_TOKEN, SysctlName
 
 HELP = """Print the values of kernel parameters.
 
   podsysctl sysctl get net.core.somaxconn
   podsysctl sysctl get net/ipv4/conf/eth0.100/rp_filter
-  podsysctl sysctl get -n kernel.shm* --pod default/web"""
+  podsysctl sysctl get -n kernel.shm* --pod default/web
+  podsysctl sysctl get --pod default/web --interface net1
+  podsysctl sysctl get --pod default/web --interface net1 net.ipv4.conf.IFNAME.rp_filter"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Names and forms of output."""
-    parser.add_argument("names_or_patterns", nargs="+", metavar="NAME", help="a name, a group, or a pattern")
+    parser.add_argument("names_or_patterns", nargs="*", metavar="NAME", help="a name, a group, or a pattern")
+    parser.add_argument(
+        "--interface",
+        metavar="NAME",
+        default="",
+        help="stands for IFNAME in names; alone, the settings that OpenShift lets pods have on an interface",
+    )
     parser.add_argument("-n", "--values", action="store_true", help="values only")
     parser.add_argument("-N", "--names", action="store_true", help="names only")
     parser.add_argument("-e", "--ignore", action="store_true", help="say nothing of unknown names")
@@ -32,7 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print each; exit code 1 when one does not exist."""
-    readings, failed = read_named(args, args.names_or_patterns, ignore=args.ignore)
+    texts, ignore = args.names_or_patterns, args.ignore
+    if args.interface:
+        ignore = ignore or not texts  # the list has names that no kernel has
+        texts = of_interface(texts or list(safe.interface_safe()), args.interface)
+        if not args.names_or_patterns:
+            _check_interface(args)
+    elif not texts:
+        raise UsageError("name at least one parameter, or an interface with --interface")
+    readings, failed = read_named(args, texts, ignore=ignore)
     if args.output == "json":
         sysctl_output.write_json({name.dotted: value for name, value in readings if isinstance(value, str)})
     elif args.binary:
@@ -44,6 +62,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def of_interface(texts: list[str], interface: str) -> list[str]:
+    """The names with an interface where IFNAME stands. Raises NameSyntaxError.
+
+    >>> of_interface(["net.ipv4.conf.IFNAME.rp_filter", "net.core.somaxconn"], "eth0.1")
+    ['net.ipv4.conf.eth0/1.rp_filter', 'net.core.somaxconn']
+    """
+    spelling.check_interface(interface)
+    out = []
+    for text in texts:
+        parsed = None if INTERFACE_TOKEN not in text else spelling.parse_path(text)
+        out.append(text if parsed is None or not parsed.is_template else parsed.with_interface(interface).dotted)
+    return out
+
+
+def _check_interface(args: argparse.Namespace) -> None:
+    """Raise KernelError when there is no such interface: an empty answer would say nothing."""
+    name = SysctlName(("net", "ipv4", "conf", args.interface, "forwarding"))
+    if not sysctl_target.run(args, lambda: procsys.exists(name)):
+        raise KernelError(f"{sysctl_target.describe(args)} has no interface {args.interface}", errno=errno.ENODEV)
+
+
 def read_named(
     args: argparse.Namespace, texts: list[str], *, ignore: bool
 ) -> tuple[list[tuple[SysctlName, procsys.Reading]], bool]:
@@ -53,7 +92,7 @@ def read_named(
     answers = sysctl_target.run(args, lambda: list(map(_select, texts)))
     for text, found in zip(texts, answers, strict=True):
         if not isinstance(found, KernelError):
-            out += found
+            out += sysctl_target.with_own_users(args, found)
         elif not ignore:
             failed = True
             sys.stderr.write(f"podsysctl: {found.message}\n")

@@ -24,9 +24,9 @@ _PROGRAM = """#!{interpreter} -IS
 import sys
 
 sys.path[:0] = {places!r}
-from podsysctl.cni.plugin import main
+from podsysctl.cni.plugin import run
 
-sys.exit(main())
+run()
 """
 
 _SHEBANG_BYTES = 255

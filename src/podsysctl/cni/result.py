@@ -55,9 +55,9 @@ _IP = Text(_read_ip, "net.IP")
 _CIDR = Text(_read_cidr, "string")
 _STRINGS = List(STRING, "[]string")
 _DNS = Struct("DNS", {"nameservers": _STRINGS, "domain": STRING, "search": _STRINGS, "options": _STRINGS}, "types.DNS")
-_ROUTE = Struct("route", {"dst": _CIDR, "gw": _IP})
+_ROUTE = Struct("route", {"dst": _CIDR, "gw": _IP}, opaque=True)
 _ROUTE_NUMBERS = ("mtu", "advmss", "priority", "table", "scope")
-_ROUTE_NEW = Struct("route", {"dst": _CIDR, "gw": _IP, **dict.fromkeys(_ROUTE_NUMBERS, INT)})
+_ROUTE_NEW = Struct("route", {"dst": _CIDR, "gw": _IP, **dict.fromkeys(_ROUTE_NUMBERS, INT)}, opaque=True)
 _INTERFACE = Struct("Interface", {"name": STRING, "mac": STRING, "sandbox": STRING})
 _INTERFACE_NEW = Struct(
     "Interface",
@@ -117,7 +117,7 @@ def _create(tree: Any, version: str, profile: Profile) -> Result:
     fields: dict[str, Any] = {"cniVersion": STRING, "dns": _DNS}
     if version in _VERSIONS_020:
         supported: tuple[str, ...] = _VERSIONS_020
-        address = Struct("ipConfig", {"ip": _CIDR, "gateway": _IP, "routes": List(route, "[]types.Route")})
+        address = Struct("ipConfig", {"ip": _CIDR, "gateway": _IP, "routes": List(route, "[]types.Route")}, opaque=True)
         fields |= {"ip4": address, "ip6": address}
     else:
         supported = _VERSIONS_040 if version in _VERSIONS_040 else current
@@ -126,7 +126,7 @@ def _create(tree: Any, version: str, profile: Profile) -> Result:
             members["version"] = STRING
         interface = _INTERFACE_NEW if profile.newest and supported is current else _INTERFACE
         fields["interfaces"] = List(interface, "[]*types100.Interface")
-        fields["ips"] = List(Struct("ipConfig", members), "[]*types100.IPConfig")
+        fields["ips"] = List(Struct("ipConfig", members, opaque=True), "[]*types100.IPConfig")
         fields["routes"] = List(route, "[]*types.Route")
     if version not in supported:
         raise wire.Problem(f"unsupported CNI result version {wire.quote(version)}")

@@ -17,11 +17,15 @@ STRING, BOOL, INT = "string", "bool", "int"
 
 
 class Struct:
-    """A Go struct: its short name, before a field in messages, its whole type, and its fields by JSON name."""
+    """A Go struct: its short name, before a field in messages, its whole type, and its fields by JSON name.
 
-    __slots__ = ("fields", "folded", "go_name", "short_name")
+    An opaque one reads itself, and Go names the field that holds it whatever is wrong inside.
+    """
 
-    def __init__(self, short_name: str, fields: dict[str, Any], go_name: str = "") -> None:
+    __slots__ = ("fields", "folded", "go_name", "opaque", "short_name")
+
+    def __init__(self, short_name: str, fields: dict[str, Any], go_name: str = "", *, opaque: bool = False) -> None:
+        self.opaque = opaque
         self.short_name = short_name
         self.go_name = go_name or short_name
         self.fields = fields
@@ -114,7 +118,7 @@ def _fit_struct(kind: Struct, node: Any, where: str) -> dict[str, Any]:
             continue
         field = kind.fields[name]
         below = f"{kind.short_name}.{path}.{name}" if path else f"{kind.short_name}.{name}"
-        value = fit(field, item, below)
+        value = fit(field, item, where if kind.opaque else below)
         if value is None:
             if not isinstance(field, str) and not isinstance(field, Struct):
                 out.pop(name, None)  # null empties a map, a slice or a pointer, and leaves everything else

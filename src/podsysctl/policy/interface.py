@@ -169,9 +169,12 @@ def find_bypass(key: str, allowed: kubelet.Allowlist) -> str | None:
     """Why a key would set for the whole pod what the kubelet refuses to it; None when it would not.
 
     The tuning plugin writes anything below net/ that its own list names, so a definition could set net.core.somaxconn
-    for a pod whose node forbids it. Settings of one interface are no bypass: the kubelet never allows them.
+    for a pod whose node forbids it. Settings of one interface are no bypass, since the kubelet never allows them, and
+    neither is what the plugin refuses anyway.
     """
     segments = spelling.split(key)
+    if segments[0] != "net" or spelling.problem_of_name(key, segments):
+        return None
     if spelling.is_interface_specific(segments) and segments[3] not in spelling.NOT_INTERFACES:
         return None
     name = spelling.dotted(segments)
