@@ -201,6 +201,24 @@ def test_set_in_a_network_namespace_refuses_other_kinds(run: Run, other_process:
     assert run("sysctl", "set", "--netns", path, f"{SOMAXCONN}=77").code == 0
 
 
+@pytest.mark.root
+def test_user_parameters_are_those_of_the_process(run: Run) -> None:
+    """No thread can enter a user namespace, so these are asked of a child."""
+    command = "echo 7 > /proc/sys/user/max_net_namespaces; echo; exec sleep 60"
+    process = subprocess.Popen(["unshare", "--user", "--map-root-user", "sh", "-c", command], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        name, where = "user.max_net_namespaces", ("--pid", str(process.pid))
+        assert run("sysctl", "get", "-n", name, *where).out == "7\n"
+        assert run("sysctl", "list", "-n", name, *where).out == "7\n"
+        assert f"{name} = 7\n" in run("sysctl", "origin", name, *where).out
+        assert "7\n" in run("sysctl", "diff", "host", f"pid:{process.pid}", name).out
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_pid_that_is_none_is_a_usage_error(run: Run) -> None:
     """Zero is not another way to say "this host"."""
     for text in ("0", "-5", "abc"):

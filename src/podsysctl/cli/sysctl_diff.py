@@ -89,7 +89,7 @@ def _load(args: argparse.Namespace, text: str) -> dict[SysctlName, str]:
         place.pid = int(rest)
     elif text != "host":
         raise UsageError(f"{text!r} names nothing to compare", hint="podsysctl sysctl diff --help")
-    readings = sysctl_target.run(place, procsys.read_tree)
+    readings = sysctl_target.with_own_users(place, sysctl_target.run(place, procsys.read_tree))
     return {name: value for name, value in readings if isinstance(value, str)}
 
 

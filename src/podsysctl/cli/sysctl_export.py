@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the file."""
     readings = sysctl_target.run(args, lambda: sysctl_list.select(args.patterns, args.regex))
+    readings = sysctl_target.with_own_users(args, readings)
     values = {name: value for name, value in readings if isinstance(value, str)}
     if args.output == "json":
         release = os.uname().release

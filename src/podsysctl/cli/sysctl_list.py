@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the list; exit code 0, or 1 when nothing matched a pattern."""
     selected = sysctl_target.run(args, lambda: select(args.patterns, args.regex, empty=args.names))
+    selected = sysctl_target.with_own_users(args, selected)
     if not args.deprecated:
         selected = [item for item in selected if item[0].segments[-1] not in _DEPRECATED]
     if args.output == "json":

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from podsysctl.base.errors import NameSyntaxError
+from podsysctl.base.errors import KernelError, NameSyntaxError
 from podsysctl.cli import sysctl_output, sysctl_target
 from podsysctl.kernel import procsys, settings
 from podsysctl.kernel.settings import Source
@@ -42,7 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the layers and the verdict."""
     name = parse_path(args.name)
-    live = sysctl_target.run(args, lambda: procsys.read(name))
+    reading = sysctl_target.with_own_users(args, [(name, sysctl_target.run(args, lambda: procsys.read(name)))])[0][1]
+    if isinstance(reading, KernelError):
+        raise reading
+    live = reading
     spec = catalogue.spec_of(name)
     sources = [*_kernel(name, args), *(_of_pod(name, args) if not sysctl_target.is_host(args) else ())]
     if sysctl_target.is_host(args) or _is_node_level(name):

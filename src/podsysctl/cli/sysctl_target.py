@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 from podsysctl.base.errors import UsageError
 
 if TYPE_CHECKING:
+    from podsysctl.kernel.procsys import Reading
     from podsysctl.sysctls.name import SysctlName
+
+    Readings = list[tuple[SysctlName, Reading]]
 
 T = TypeVar("T")
 
@@ -51,8 +54,19 @@ def run(args: argparse.Namespace, function: Callable[[], T]) -> T:
 
     if args.netns:
         return namespaces.run_in(Namespaces.of_netns(args.netns), function)
-    pid = args.pid or _pid_of_pod(args)
-    return namespaces.run_in(Namespaces.of_pid(pid), function)
+    return namespaces.run_in(Namespaces.of_pid(_find_pid(args)), function)
+
+
+def with_own_users(args: argparse.Namespace, readings: Readings) -> Readings:
+    """The same readings, those below `user.` from the place's own user namespace, which `run` cannot enter."""
+    names = [name for name, _ in readings if name.segments[0] == "user"]
+    if not names or args.netns or is_host(args):
+        return readings
+    from podsysctl.kernel import procsys
+    from podsysctl.kernel.namespaces import Namespaces
+
+    own = procsys.read_many(names, Namespaces.of_pid(_find_pid(args), ("user",)))
+    return [(name, own.get(name, value)) for name, value in readings]
 
 
 def check_own(args: argparse.Namespace, names: Iterable[SysctlName], *, force: bool = False) -> None:
@@ -98,6 +112,14 @@ def fetch_pod(args: argparse.Namespace) -> dict[str, object]:
 
     connect.run(args, body)
     return found[0]
+
+
+def _find_pid(args: argparse.Namespace) -> int:
+    """The process that --pid or --pod means; the API is asked once."""
+    pid: int = args.pid or getattr(args, "pid_of_pod", 0) or _pid_of_pod(args)
+    if not args.pid:
+        args.pid_of_pod = pid
+    return pid
 
 
 def _pid_of_pod(args: argparse.Namespace) -> int:
