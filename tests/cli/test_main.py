@@ -66,7 +66,7 @@ def test_help_imports_no_command_and_no_client() -> None:
     ("words", "code", "text"),
     [
         (["gte"], 2, 'error: unknown command "gte" for "podsysctl"\n\nhint: did you mean `get`?\n'),
-        (["rollout"], 2, "error: `rollout` needs one of: status, history, undo, restart, pause, resume\n"),
+        (["rollout"], 2, "error: `rollout` needs one of: status, preview, history, undo, restart, pause, resume\n"),
         (["get"], 2, "error: Required resource not specified.\n"),
         (["get", "pods", "--nope"], 2, "error: unrecognized arguments: --nope\n"),
         (["get", "nothings"], 1, 'error: the server doesn\'t have a resource type "nothings"\n'),

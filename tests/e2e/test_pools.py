@@ -12,7 +12,7 @@ import pytest
 
 from podsysctl.controllers.machineconfig.kubelet_config import configuration_file
 from podsysctl.objects import machineconfig as names
-from tests.e2e.cluster import Cluster, host_state, wait_until
+from tests.e2e.cluster import PODSYSCTL, Cluster, host_state, wait_until
 from tests.e2e.pods import manifest, pod
 
 pytestmark = pytest.mark.e2e
@@ -89,6 +89,9 @@ def test_chapter_796_prints_what_the_chapter_prints(pools: Cluster) -> None:
         first = watch.stdout.readline().split()
         assert first[:9] == ["worker", old, "True", "False", "False", "3", "3", "3", "0"]
         pools.kubectl("label", "machineconfigpool", "worker", "custom-kubelet=sysctl")
+        told = pools.podsysctl("rollout", "preview", "-f", str(CHAPTER / "set-sysctl-worker.yaml")).stdout.splitlines()
+        assert told[:2] == ['KubeletConfig "custom-kubelet"', "  machineconfigpool worker: 3 nodes change, 1 at a time"]
+        assert "    entry net.core.somaxconn: no pod uses it" in told
         pools.kubectl("apply", "-f", str(CHAPTER / "set-sysctl-worker.yaml"))
         rows = []
         for line in watch.stdout:
@@ -158,6 +161,7 @@ def test_list_that_would_stop_the_kubelet_never_reaches_a_node(pools: Cluster, p
     """Whether refused at the API or in the status: the pool stays as it is."""
     before = configuration(pools, "worker")
     body = manifest(kubelet_config("bad", WORKER, allowedUnsafeSysctls=[pattern]))
+    assert pools.podsysctl("rollout", "preview", "-f", "-", input_text=body, check=False).returncode == 3
     done = pools.kubectl("create", "-f", "-", input_text=body, check=False)
     if done.returncode == 0:
         text = wait_until(lambda: message(pools, "bad"), 10, "a verdict in the status")
@@ -198,10 +202,16 @@ def test_paused_pool_renders_and_moves_no_node(pools: Cluster) -> None:
     wait_until(lambda: condition(pools, "worker", "Updated") == "False", 15, "Updated to be False")
     assert condition(pools, "worker", "Updating") == "False"
     assert configuration(pools, "worker") == old
-    pools.kubectl("patch", "mcp", "worker", "--type=merge", "-p", '{"spec":{"paused":false}}')
-    told = pools.podsysctl("rollout", "status", "machineconfigpool/worker", "--timeout=60s").stdout.splitlines()
-    assert told[-1] == 'machineconfigpool "worker" successfully rolled out'
-    assert {"node worker-1: is being drained", "node worker-2: updated"} <= set(told)
+    command = [*PODSYSCTL, "rollout", "status", "machineconfigpool/worker", "--timeout=60s"]
+    with subprocess.Popen(command, env=pools.environment(), stdout=subprocess.PIPE, text=True) as status:
+        assert status.stdout is not None
+        told = [next(status.stdout)]
+        assert told[-1] == 'Waiting for machineconfigpool "worker": somebody to unpause it...\n'
+        pools.kubectl("patch", "mcp", "worker", "--type=merge", "-p", '{"spec":{"paused":false}}')
+        told += status.stdout.readlines()
+    assert status.returncode == 0
+    assert {f"node worker-{index}: updated\n" for index in range(3)} <= set(told)
+    assert told[-1] == 'machineconfigpool "worker" successfully rolled out\n'
     assert settled(pools, "worker")
     assert configuration(pools, "worker") != old
     pools.kubectl("delete", "kubeletconfig", "later")

@@ -77,6 +77,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("scale", "scale", "Set the number of replicas", OBJECTS),
     Command("set image", "set_image", "Set the images of a pod template", OBJECTS),
     Command("rollout status", "rollout_status", "Wait for a rollout to end", OBJECTS),
+    Command("rollout preview", "rollout_preview", "Tell what a KubeletConfig would do", OBJECTS),
     Command("rollout history", "rollout_history", "List the revisions of a rollout", OBJECTS),
     Command("rollout undo", "rollout_undo", "Go back to an earlier revision", OBJECTS),
     Command("rollout restart", "rollout_restart", "Replace all pods of a workload", OBJECTS),

@@ -65,7 +65,7 @@ def candidates(pool: Object, nodes: Sequence[Object]) -> list[Object]:
                 waiting.append(node)
         else:
             waiting.append(node)
-    return fresh + sorted(waiting, key=_order)[: max(0, capacity)]
+    return fresh + sorted(waiting, key=order)[: max(0, capacity)]
 
 
 def stale_taint_nodes(pool: Object, nodes: Sequence[Object]) -> tuple[list[Object], list[Object]]:
@@ -82,7 +82,8 @@ def stale_taint_nodes(pool: Object, nodes: Sequence[Object]) -> tuple[list[Objec
     return lacking, keeping
 
 
-def _order(node: Object) -> tuple[bool, str, str, str]:
+def order(node: Object) -> tuple[bool, str, str, str]:
+    """Sorting key of nodes: by zone, those without one last, then oldest first, then by name."""
     metadata = node["metadata"]
     zone = (metadata.get("labels") or {}).get(ZONE_LABEL, "")
     return (not zone, zone, str(metadata.get("creationTimestamp", "")), str(metadata["name"]))
