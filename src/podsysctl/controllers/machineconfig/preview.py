@@ -98,9 +98,7 @@ def _with_change(
     known: Object = live["metadata"] if live is not None else {"name": name, "uid": ""}
     config = {**config, "metadata": known}
     others = [
-        c
-        for c in kubelet_configs
-        if c["metadata"]["name"] != name and kubelet_config.selected_pools(c, selected)
+        c for c in kubelet_configs if c["metadata"]["name"] != name and kubelet_config.selected_pools(c, selected)
     ]
     suffix = kubelet_config.name_suffix(config, others)
     made = {
