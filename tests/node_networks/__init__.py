@@ -1,0 +1,1 @@
+"""Tests of additional networks in the node agent."""
