@@ -182,6 +182,29 @@ def test_node_level_sysctl_moves_into_a_tuned_profile(name: str) -> None:
     assert "sysctls" not in by_kind(plan)["Pod"]["spec"]["securityContext"]
 
 
+@pytest.mark.parametrize(
+    ("values", "host_network", "host_ipc"),
+    [
+        ({"vm.max_map_count": "262144"}, None, None),
+        ({"net.core.rmem_max": "8388608"}, True, None),
+        ({"vm.max_map_count": "262144", "net.core.rmem_max": "8388608"}, True, None),
+    ],
+)
+def test_node_level_sysctl_moves_into_a_daemon_set_without_tuned(
+    values: dict[str, str], host_network: bool | None, host_ipc: bool | None
+) -> None:
+    """In the host's namespaces when the value lives in one; nothing privileged stays."""
+    target = restricted_pod()
+    target["spec"]["securityContext"]["sysctls"] = [{"name": n, "value": v} for n, v in values.items()]
+    plan = plan_of(situation(target, has_tuned=False))
+    assert plan.runs
+    spec = by_kind(plan)["DaemonSet"]["spec"]["template"]["spec"]
+    assert spec["initContainers"][0]["command"] == ["sysctl", "-w", *sorted(f"{n}={v}" for n, v in values.items())]
+    assert (spec.get("hostNetwork"), spec.get("hostIPC")) == (host_network, host_ipc)
+    assert all("securityContext" not in container for container in spec["containers"])
+    assert spec["nodeSelector"] == {"node-role.kubernetes.io/worker": ""}
+
+
 def test_host_network_pod_leaves_net_sysctls_to_the_node() -> None:
     """The API server refuses the combination; the node's own value is what such a pod sees."""
     target = with_sysctls(restricted_pod(hostNetwork=True), "net.ipv4.tcp_syncookies")

@@ -56,6 +56,7 @@ def gather(args: argparse.Namespace, objects: list[Object]) -> list[Subject]:
             nodes=(node,),
             pools=pools,
             interface_lines=node.facts.interfaces,
+            has_tuned=chosen.has_constraints,
             validate=explain_target.field_problems,
         )
         out.append(Subject(target, situation))

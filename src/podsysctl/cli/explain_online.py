@@ -108,6 +108,7 @@ class Cluster:
             pools=self.pools,
             definitions=tuple(definitions),
             interface_lines=self.lines if self.lines is not None else interface.default_allowlist(),
+            has_tuned=self._serves("tuneds.tuned.openshift.io"),
             validate=explain_target.field_problems,
         )
 
@@ -140,6 +141,13 @@ class Cluster:
         body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
         review = await self._client.create(self._mapper.find("subjectaccessreviews.authorization.k8s.io"), body)
         return bool((review.get("status") or {}).get("allowed"))
+
+    def _serves(self, word: str) -> bool:
+        try:
+            self._mapper.find(word)
+        except UnknownResourceError:
+            return False
+        return True
 
     async def list(self, word: str, namespace: str | None = None) -> list[Object]:
         """All objects of a kind; none when the cluster does not have it or does not show it."""

@@ -64,7 +64,7 @@ class Situation:
     `subject` is who creates the pod, for texts; `usable` answers for whom a constraint is usable. `validate` is the API
     server's field validation of a pod, `safe` the sysctls every constraint allows. `definitions` are the
     NetworkAttachmentDefinitions that are known, `interface_lines` the allowlist that the tuning plugin's ConfigMap
-    holds now.
+    holds now; `has_tuned` says whether the cluster serves Tuned objects.
     """
 
     pod: Object
@@ -79,6 +79,7 @@ class Situation:
     pools: Mapping[str, Pool] = field(default_factory=dict)
     definitions: tuple[Object, ...] = ()
     interface_lines: tuple[str, ...] | None = None
+    has_tuned: bool = True
     validate: Callable[[Object], list[str]] = lambda _: []
 
     @property

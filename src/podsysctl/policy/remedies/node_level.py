@@ -1,6 +1,7 @@
 """A sysctl that no pod can have of its own: the node is tuned instead, and the pod no longer asks for it.
 
 Either the kernel has one value for the whole machine, or the pod shares the host's namespace and would change the host.
+Where the cluster has no Tuned objects, a privileged DaemonSet sets the value on each node.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from podsysctl.sysctls.kernel_facts import InPod
 from podsysctl.sysctls.name import parse_name
 
 TUNED_NAMESPACE = "openshift-cluster-node-tuning-operator"
+DAEMON_SET_NAMESPACE = "kube-system"
+"""Privileged pods are admitted there on every platform."""
+IMAGE = "busybox"
 PRIORITY = 20
 """Below OpenShift's own profiles, which have 30 and 40; what its documentation uses."""
 
@@ -35,10 +39,10 @@ def propose(situation: Situation, report: Report) -> Remedy | None:
     role = _role(situation, report)
     title = f"Set {', '.join(sorted(dotted))} on the node, not in the pod"
     opens = (f"every process and every pod in the host's namespaces of a {role or 'chosen'} node sees the new value",)
-    if situation.pools:
+    if situation.has_tuned:
         return Remedy(title, changed, (tuned(label, dotted, role),), opens=opens)
-    lines = "".join(f"{name} = {text}\n" for name, text in sorted(dotted.items()))
-    return Remedy(title, changed, files=((f"/etc/sysctl.d/90-{label}.conf", lines),), opens=opens)
+    more = "a privileged container runs on each node; a file in the nodes' /etc/sysctl.d does without it"
+    return Remedy(title, changed, (daemon_set(label, dotted, role),), opens=(*opens, more))
 
 
 def tuned(name: str, values: Mapping[str, str], role: str) -> dict[str, Any]:
@@ -58,6 +62,39 @@ def tuned(name: str, values: Mapping[str, str], role: str) -> dict[str, Any]:
                     "match": [{"label": f"node-role.kubernetes.io/{role or 'worker'}"}],
                 }
             ],
+        },
+    }
+
+
+def daemon_set(name: str, values: Mapping[str, str], role: str) -> dict[str, Any]:
+    """A DaemonSet whose init container sets values on all nodes of a role, or on all, and which then only sleeps."""
+    namespaces = {kubelet.namespace_of(dotted) for dotted in values}
+    labels = {"app": name}
+    spec: dict[str, Any] = {
+        "initContainers": [
+            {
+                "name": "set",
+                "image": IMAGE,
+                "command": ["sysctl", "-w", *(f"{key}={value}" for key, value in sorted(values.items()))],
+                "securityContext": {"privileged": True},
+            }
+        ],
+        "containers": [{"name": "sleep", "image": IMAGE, "command": ["sleep", "infinity"]}],
+        "terminationGracePeriodSeconds": 1,
+    }
+    if kubelet.KernelNamespace.NET in namespaces:
+        spec["hostNetwork"] = True
+    if kubelet.KernelNamespace.IPC in namespaces:
+        spec["hostIPC"] = True
+    if role:
+        spec["nodeSelector"] = {f"node-role.kubernetes.io/{role}": ""}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": name, "namespace": DAEMON_SET_NAMESPACE, "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
         },
     }
 
