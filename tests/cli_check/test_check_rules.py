@@ -351,6 +351,12 @@ BAD: list[Case] = [
         NEW,
     ),
     (
+        "PSC402",
+        one(attachment(TUNING.format(first=BRIDGE, sysctl='"net.core.somaxconn": "1"'))),
+        "m.yaml:7:103: is set for the whole pod",
+        NEW,
+    ),
+    (
         "PSC501",
         one(COMPOSE.format(extra="restart: always", entry="- vm.swappiness=1")),
         "m.yaml:6:9: not in a separate kernel namespace",

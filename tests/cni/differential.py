@@ -348,6 +348,7 @@ def compare(count: int, seed: int, program: str = DISTRIBUTION) -> list[str]:
                 # A bridge takes a random address; both sides start with the same.
                 for box in (one, other):
                     box.ip(*(f"link set {name} address 02:11:00:00:00:{i:02x}" for i, name in enumerate(names)))
+                _level(one, other, state(one, names[0]))  # the host may have changed between the two
                 for number in numbers:
                     case = Case(random_, number, newest)
                     differences += _run(case, program, one, other, directory)
@@ -381,9 +382,10 @@ def _run(case: Case, program: str, one: Sandbox, other: Sandbox, directory: str)
         if theirs.code != ours.code or (not same_text and not unsure):
             out.append(f"{label}\n  upstream {theirs.code} {theirs.text!r}\n  ours     {ours.code} {ours.text!r}")
         before, after = state(one, case.interface), state(other, case.interface)
-        if before != after and unsure:
+        if unsure:
             _level(one, other, after)
-        elif before != after:
+            return out  # what follows would start from states that differ
+        if before != after:
             different = {key: (before.get(key), after.get(key)) for key in before if before.get(key) != after.get(key)}
             out.append(f"{label}\n  state {different}")
             _level(one, other, after)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from podsysctl.base.errors import UsageError
-from podsysctl.policy import interface
+from podsysctl.policy import interface, node_gates
 from podsysctl.policy.interface import Attachment, evaluate, parse_networks, tuning_sysctls
+from podsysctl.policy.node_facts import NodeFacts
 from podsysctl.policy.verdict import Outcome
 
 KEY = "net.ipv4.conf.IFNAME.accept_redirects"
@@ -111,3 +112,15 @@ def test_tuning_configuration_that_is_wrong_is_refused(config: str) -> None:
     """It would fail every sandbox."""
     with pytest.raises(UsageError):
         tuning_sysctls({"spec": {"config": config}})
+
+
+def test_evaluate_interfaces_refuses_what_the_kubelet_forbids() -> None:
+    """A key for the whole pod, through a definition or the annotation, is found where the kubelet's list is known."""
+    node = NodeFacts(name="n", release="6.18.0", allowed=(), interfaces=(".",))
+    values = {"net.core.somaxconn": "9", "net.ipv4.conf.IFNAME.rp_filter": "2"}
+    pod = {"metadata": {"name": "p", "annotations": {interface.INTERFACE_SYSCTLS: json.dumps({"eth0": values})}}}
+    verdicts = node_gates.evaluate_interfaces(pod, node, ())
+    assert [(v.subject, v.stops) for v in verdicts] == [
+        ("net.core.somaxconn", True), ("net.ipv4.conf.IFNAME.rp_filter", False),
+    ]  # fmt: skip
+    assert "allowedUnsafeSysctls" in verdicts[0].reason

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from podsysctl.policy import pod_template
+from podsysctl.base.errors import UsageError
+from podsysctl.policy import interface, pod_template
 from podsysctl.policy.lint.block_text import find_in, position_in
 from podsysctl.policy.lint.context import Context
 from podsysctl.policy.lint.document import Document, Kind, Path, at
@@ -24,6 +25,7 @@ def extract(context: Context) -> list[Setting]:
     for document in context.documents:
         if document.kind is Kind.WORKLOAD:
             out += pod_settings(document)
+            out += annotation_settings(document)
         elif document.kind is Kind.TUNED:
             out += tuned_settings(document)
         elif document.kind is Kind.ATTACHMENT:
@@ -121,8 +123,25 @@ def attachment_settings(document: Document) -> Iterator[Setting]:
     path: Path = ("spec", "config")
     for plugin in plugins(document):
         sysctls = plugin.get("sysctl")
-        if plugin.get("type") != "tuning" or not isinstance(sysctls, dict):
+        if plugin.get("type") not in interface.TUNING_TYPES or not isinstance(sysctls, dict):
             continue
+        for key, value in sysctls.items():
+            where = find_in(document, path, f'"{key}"')
+            yield Setting(
+                Place.INTERFACE, key, value, document.file, where, where, owner=document.title, document=document,
+                path=path,
+            )  # fmt: skip
+
+
+def annotation_settings(document: Document) -> Iterator[Setting]:
+    """The sysctls that a pod's annotation gives its interfaces; one that cannot be read has none."""
+    path: Path = (*spec_path(document)[:-1], "metadata", "annotations", interface.INTERFACE_SYSCTLS)
+    text = document.get(*path)
+    try:
+        found = interface.parse_interface_sysctls(text) if isinstance(text, str) else {}
+    except UsageError:
+        return
+    for sysctls in found.values():
         for key, value in sysctls.items():
             where = find_in(document, path, f'"{key}"')
             yield Setting(
