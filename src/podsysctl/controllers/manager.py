@@ -18,6 +18,7 @@ from podsysctl.controllers.namespaces import NamespaceController
 from podsysctl.controllers.node_lifecycle import NodeLifecycleController
 from podsysctl.controllers.pod_gc import PodGarbageCollector
 from podsysctl.controllers.replicaset import ReplicaSetController
+from podsysctl.controllers.scc_namespaces import NamespaceRangeController
 from podsysctl.controllers.scope import Controller, Scope
 from podsysctl.controllers.statefulset.controller import StatefulSetController
 from podsysctl.controllers.taint_eviction import TaintEvictionController
@@ -34,6 +35,7 @@ CONTROLLERS: tuple[Callable[[Scope], Controller], ...] = (
     JobController,
     DisruptionController,
     CniAllowlistController,
+    NamespaceRangeController,
     GarbageCollector,
 )
 """All controllers; each works alone as well. The garbage collector is last, since it uses others' informers."""
