@@ -21,7 +21,7 @@ async def allow_pods(api: Api, user: str) -> None:
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
         "metadata": {"name": "pods"},
-        "rules": [{"apiGroups": [""], "resources": ["pods", "pods/exec"], "verbs": ["*"]}],
+        "rules": [{"apiGroups": [""], "resources": ["pods", "pods/exec", "pods/attach"], "verbs": ["*"]}],
     }
     await api.create(f"{RBAC}/namespaces/demo/roles", role)
     await bind(api, user, "Role", "pods")
@@ -190,3 +190,26 @@ async def test_constraint_object_is_completed_and_checked(openshift: Api) -> Non
     )
     wrong = await openshift.create(SCC, {**own, "volumes": "all"})
     assert wrong.code == 422
+
+
+@pytest.mark.parametrize("subresource", ["exec", "attach"])
+async def test_exec_needs_rights_for_the_pods_constraint(openshift: Api, subresource: str) -> None:
+    """Who could not have made the pod does not get into it; into a pod of one's own one does."""
+    await openshift.namespace("demo")
+    await allow_pods(openshift, "dev")
+    privileged = named(pod(), "strong")
+    privileged["spec"]["containers"][0]["securityContext"] = {"privileged": True}
+    assert (await openshift.create(PODS, privileged)).code == 201
+    dev = openshift.as_user("dev")
+    refused = await dev.call("POST", f"{PODS}/strong/{subresource}?command=id")
+    assert refused.code == 403
+    assert refused.message.startswith(
+        f'pods "strong" is forbidden: {subresource} operation is not allowed because the pod\'s security context'
+        ' exceeds your permissions: pods "strong" is forbidden: unable to validate against any security context'
+        " constraint: ["
+    )
+    assert (await dev.create(PODS, named(pod(), "own"))).code == 201
+    for client, name in ((dev, "own"), (openshift, "strong")):
+        passed = await client.call("POST", f"{PODS}/{name}/{subresource}?command=id")
+        assert "exceeds your permissions" not in passed.message
+        assert passed.code == 400
