@@ -101,6 +101,17 @@ def test_add_writes_in_the_order_given(call: Call, box: Sandbox, values: dict[st
         assert box.read("net/ipv4/conf/net1/forwarding") == "1"
 
 
+@pytest.mark.parametrize("attribute", [{"mtu": -1}, {"mtu": 2**31}, {"txQLen": -1}, {"mac": "x"}])
+def test_add_with_an_impossible_attribute_changes_nothing(
+    call: Call, box: Sandbox, tmp_path: Path, attribute: dict[str, Any]
+) -> None:
+    """What no link can have is refused before the first write; upstream cuts numbers to 32 bits."""
+    before = box.read("net/ipv4/conf/net1/rp_filter")
+    assert call("ADD", {"sysctl": {RP_FILTER: "2"}, **attribute}).code == 1
+    assert box.read("net/ipv4/conf/net1/rp_filter") == before
+    assert backups(tmp_path) == []
+
+
 def test_check_compares_values_not_text(call: Call, box: Sandbox) -> None:
     """Blanks for tabs, and other spellings of a number, are the same value."""
     sysctl = {"net.ipv4.ip_local_port_range": "32000 60000", RP_FILTER: "0x2"}

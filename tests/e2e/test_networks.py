@@ -148,7 +148,8 @@ def test_pod_with_two_networks_has_every_value_on_each_and_none_on_eth0(kubectl:
     ]  # fmt: skip
     assert status[1]["ips"][0].startswith("10.251.1.")
     assert all(re.fullmatch("([0-9a-f]{2}:){5}[0-9a-f]{2}", entry["mac"]) and entry["dns"] == {} for entry in status)
-    assert wait_message(kubectl, namespace, "both", "AddedInterface: Add net2").endswith(f"from {namespace}/two")
+    assert wait_message(kubectl, namespace, "both", "AddedInterface: Add net2").endswith(f"/24] from {namespace}/two")
+    assert re.search(r"Add eth0 \[\S+/20", wait_message(kubectl, namespace, "both", "AddedInterface: Add eth0"))
     done = kubectl.podsysctl(
         "sysctl", "get", "--pod", f"{namespace}/both", "--interface", "net2", "net.ipv6.neigh.IFNAME.retrans_time_ms"
     )

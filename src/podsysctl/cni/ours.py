@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Target = tuple[str, tuple[str, ...], str]
 """A key as written, the parts of its file, and the value."""
 
+_MOST = 0x7FFFFFFF
+
 NO_ALLOWLIST = "none"
 """What a configuration says when it wants all of net/ on a node that has no allowlist."""
 
@@ -146,6 +148,9 @@ def _check_allowed(call: Call, conf: NetConf, targets: list[Target]) -> None:
 
 
 def _address(conf: NetConf) -> bytes:
+    """The hardware address, empty when none is asked for; all link options are judged. Raises wire.Problem."""
+    if not (0 <= conf.mtu <= _MOST and 0 <= (conf.tx_qlen or 0) <= _MOST):
+        raise wire.Problem(f"mtu and txQLen must be from 0 to {_MOST}")
     if not conf.mac:
         return b""
     try:
@@ -232,8 +237,6 @@ def _attributes(link: links.Link, conf: NetConf) -> dict[str, object]:
 
 
 def _change_link(link: links.Link, conf: NetConf, address: bytes) -> None:
-    if conf.mtu < 0 or conf.mtu > 0x7FFFFFFF or not 0 <= (conf.tx_qlen or 0) <= 0x7FFFFFFF:
-        raise wire.Problem("mtu and txQLen must be from 0 to 2147483647")
     steps: list[tuple[str, Callable[[], None]]] = []
     if address:
         steps.append((f"mac {conf.mac}", lambda: links.set_mac(link, address)))

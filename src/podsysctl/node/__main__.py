@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
@@ -17,8 +18,9 @@ from podsysctl.base.errors import PodsysctlError
 from podsysctl.client import config as client_config
 from podsysctl.client import loop
 from podsysctl.client.rest import Client
-from podsysctl.node.agent import Agent
+from podsysctl.node.agent import Agent, parse_allowlist
 from podsysctl.node.config import KUBELET_PORT, AgentConfig, KubeletConfiguration, load_kubelet_configuration
+from podsysctl.node.networks.places import MachinePlaces, NodeNetworks
 from podsysctl.runtime.images import aliases
 from podsysctl.runtime.service import RuntimeService
 
@@ -39,12 +41,18 @@ async def serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with Client(client_config.load(options.kubeconfig)) as client, RuntimeService(options.endpoint) as runtime:
-        agent = Agent(client, runtime, config)
+        places = MachinePlaces.below(options.root_dir / "networks")
+        networks = NodeNetworks(client, runtime, config.node_name, config.root, places)
+        await asyncio.to_thread(networks.allowlist.ensure)
+        allowed = parse_allowlist(config, os.uname().release)
+        agent = Agent(client, runtime, config, extensions=(networks.extension(allowed),))
         async with asyncio.TaskGroup() as group:
+            following = group.create_task(networks.run())
             running = group.create_task(agent.run())
             waiter = group.create_task(stopping.wait())
             await asyncio.wait({running, waiter}, return_when=asyncio.FIRST_COMPLETED)
             running.cancel()
+            following.cancel()
             waiter.cancel()
 
 

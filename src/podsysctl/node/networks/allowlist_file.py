@@ -7,6 +7,7 @@ that followed upstream would allow everything. A ConfigMap that is deleted leave
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from podsysctl.client.informer import Informer
 from podsysctl.client.rest import Client
 from podsysctl.objects.kinds import builtin_by_resource
 from podsysctl.policy import interface
+
+log = logging.getLogger(__name__)
 
 CONFIG_MAPS = builtin_by_resource("", "v1", "configmaps")
 NAMESPACE, NAME, KEY = "openshift-multus", "cni-sysctl-allowlist", "allowlist.conf"
@@ -42,8 +45,11 @@ class AllowlistFile:
 
     def _changed(self, config_map: Mapping[str, Any]) -> None:
         text = (config_map.get("data") or {}).get(KEY)
-        if isinstance(text, str) and len(text.encode()) <= limits.CNI_ALLOWLIST_BYTES:
-            self._write(text if text.endswith("\n") or not text else text + "\n")
+        if not isinstance(text, str) or len(text.encode()) > limits.CNI_ALLOWLIST_BYTES:
+            log.warning("ConfigMap %s has no %s of at most %d bytes; the node's list stays as it is", NAME, KEY,
+                        limits.CNI_ALLOWLIST_BYTES)  # fmt: skip
+            return
+        self._write(text if text.endswith("\n") or not text else text + "\n")
 
     def _write(self, text: str) -> None:
         if self.path.exists() and self.path.read_text() == text:

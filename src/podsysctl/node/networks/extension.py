@@ -18,7 +18,7 @@ from podsysctl.client.events import EventRecorder
 from podsysctl.client.rest import Client
 from podsysctl.node import events, verify
 from podsysctl.node import pod as pods
-from podsysctl.node.networks import definitions, detach, selection, status
+from podsysctl.node.networks import definitions, detach, primary, selection, status
 from podsysctl.node.networks.bridges import Bridges
 from podsysctl.node.networks.definitions import DEFINITIONS
 from podsysctl.node.networks.invocation import Attachment, Plugins, Target
@@ -180,7 +180,10 @@ class Networks:
 
     async def _tell(self, pod: pods.Pod, response: Any, record: Record) -> None:
         """Network status annotation and events; a status that cannot be written does not cost the pod."""
-        entries = [status.of_default(response, self._default_network)]
+        network = response.status.network
+        addresses = [network.ip, *(entry.ip for entry in network.additional_ips)]
+        own = await asyncio.to_thread(primary.read, record.target.netns)
+        entries = [status.of_default(addresses, own, self._default_network)]
         entries += [status.of_attachment(a.label, a.interface, a.result) for a in record.attachments if a.label]
         patch = {"metadata": {"uid": pods.uid(pod), "annotations": {status.ANNOTATION: status.to_text(entries)}}}
         try:
@@ -188,10 +191,8 @@ class Networks:
         except (StatusError, ConnectionFailedError) as error:
             log.warning("network status of %s is not written: %s", pods.full_name(pod), error.message)
         for entry in entries:
-            addresses = " ".join(entry.prefixes)
-            self._event(
-                pod, events.NORMAL, "AddedInterface", f"Add {entry.interface} [{addresses}] from {entry.name}"
-            )
+            shown = " ".join(entry.prefixes)
+            self._event(pod, events.NORMAL, "AddedInterface", f"Add {entry.interface} [{shown}] from {entry.name}")
 
     def _event(self, pod: pods.Pod, kind: str, reason: str, message: str) -> None:
         self._recorder.event({**pod, "kind": "Pod", "apiVersion": "v1"}, kind, reason, message)

@@ -109,4 +109,5 @@ async def remove(directory: Path, roots: Iterable[Path]) -> None:
         for sandbox_id in records.sandboxes():
             await detach.detach(plugins_of(root, places), records, places.bridges, sandbox_id)
     await places.bridges.tidy()
-    await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+    if await asyncio.to_thread(directory.exists):
+        await asyncio.to_thread(shutil.rmtree, directory)

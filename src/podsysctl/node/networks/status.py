@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from podsysctl.node.networks import primary
+
 ANNOTATION = "k8s.v1.cni.cncf.io/network-status"
 
 
@@ -45,26 +47,12 @@ def of_attachment(label: str, interface: str, result: Mapping[str, Any]) -> Entr
     return Entry(label, interface, tuple(prefixes), mac, False, result.get("dns") or {})
 
 
-def of_default(response: Any, name: str) -> Entry:
-    """The entry of the runtime's own network, from the sandbox's verbose status."""
-    network = response.status.network
-    addresses = [network.ip, *(entry.ip for entry in network.additional_ips)]
-    mac, lengths = _primary(response)
-    prefixes = tuple(f"{ip}{lengths.get(ip, '')}" for ip in addresses if ip)
-    return Entry(name, "eth0", prefixes, mac, True, {})
+def of_default(addresses: Sequence[str], own: primary.Primary, name: str) -> Entry:
+    """The entry of the runtime's own network: the addresses it tells, with what the interface itself says."""
+    prefixes = tuple(f"{ip}/{own.lengths[ip]}" if ip in own.lengths else ip for ip in addresses if ip)
+    return Entry(name, "eth0", prefixes, own.mac, True, {})
 
 
 def to_text(entries: Sequence[Entry]) -> str:
     """The annotation's value: objects of four blanks' indent, joined with a comma, as upstream writes them."""
     return "[" + ",".join([json.dumps(entry.to_dict(), indent=4) for entry in entries]) + "]"
-
-
-def _primary(response: Any) -> tuple[str, dict[str, str]]:
-    """Hardware address of eth0 and prefix length by address, where containerd tells its CNI result."""
-    try:
-        info = json.loads(response.info.get("info") or "{}")
-    except ValueError:
-        return "", {}
-    result = info.get("cniResult") or {}
-    found = (result.get("Interfaces") or {}).get("eth0") or {}
-    return str(found.get("Mac") or ""), {}
