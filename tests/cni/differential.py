@@ -259,7 +259,7 @@ class Case:
             )
         )
         out[key] = self._random.choice((1, 1.5, "x", True, None, [], {}, ["x"], {"x": 1}, {"cni": {"mtu": "x"}}))
-        if out.get("dataDir"):
+        if "dataDir" in out:  # the default folder would be both sides'
             out["dataDir"] = 5
 
     def _data(self) -> bytes:

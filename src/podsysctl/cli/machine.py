@@ -26,7 +26,6 @@ from podsysctl.client.rest import Client
 from podsysctl.cni import install
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
 from podsysctl.controllers.manager import Manager
-from podsysctl.controllers.scc_namespaces import NamespaceRangeController
 from podsysctl.node import forwarding, published
 from podsysctl.node import machine as machine_facts
 from podsysctl.node.config import AgentConfig, KubeletConfiguration
@@ -128,7 +127,6 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
         group.create_task(Scheduler(scheduler).run(), name="scheduler")
         group.create_task(Manager(manager).run(), name="controllers")
         group.create_task(MachineConfigOperator(manager).run(), name="machine-config")
-        group.create_task(NamespaceRangeController(manager).run(), name="namespace-ranges")
         endpoint = config.runtime_endpoint
         if not endpoint:
             containerd = PrivateContainerd(config.files.data_dir)
