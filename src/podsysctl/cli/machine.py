@@ -135,6 +135,7 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
             if containerd.masqueraded:
                 forwarding.enable(config.files.data_dir)
             group.create_task(containerd.supervise(), name="containerd")
+            group.create_task(containerd.watch_orphans(), name="orphans")
             stack.push_async_callback(containerd.stop)
             endpoint = containerd.endpoint
         _tell(config, api, endpoint)

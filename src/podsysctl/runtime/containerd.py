@@ -36,6 +36,9 @@ _POLL_S = 0.005
 _REMOVALS_AT_ONCE = 4
 _LOG_BYTES = 10 * 1024 * 1024
 _TELLING = ("level=fatal", "level=error", "failed to load plugin io.containerd.grpc.v1.cri")
+_ORPHAN_INTERVAL_S = 10.0
+_ORPHAN_AGE_S = 30.0
+"""A sandbox is made in well under a second, and in a few when hundreds are; this is far from both."""
 _RESTART_DELAYS_S = (0.1, 1.0, 5.0, 15.0)
 
 
@@ -116,6 +119,18 @@ class PrivateContainerd:
         """
         async with RuntimeService(self.endpoint) as service:
             return await orphans.remove(service, self.paths.socket, self.paths.state, self._leases)
+
+    async def watch_orphans(self) -> None:
+        """Look for such leftovers now and then, until cancelled: a call that was cut off may end after our start."""
+        while True:
+            await asyncio.sleep(_ORPHAN_INTERVAL_S)
+            try:
+                async with RuntimeService(self.endpoint) as service:
+                    await orphans.remove(
+                        service, self.paths.socket, self.paths.state, self._leases, older_than_s=_ORPHAN_AGE_S
+                    )
+            except PodsysctlError as error:
+                _log.warning("leftovers are looked for again later: %s", error.message)
 
     async def stop(self) -> None:
         """Stop containerd. Pods go on running, and `start` finds them again. Idempotent."""

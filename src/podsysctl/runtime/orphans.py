@@ -2,13 +2,18 @@
 
 A CRI call ends with its caller's connection. containerd then undoes what it did with the same, cancelled context,
 so the undoing fails half way: a shim, a network namespace or an address may stay of which CRI lists nothing. They
-are found by what they hold, when a runtime is adopted and before anyone asks it for a new sandbox.
+are found by what they hold: when a runtime is adopted, before anyone asks it for a new sandbox, and now and then
+later, since a call that was cut off may go on for a while before it is half undone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from podsysctl.runtime import commands, cri_pb2, processes, sweep
@@ -22,21 +27,26 @@ _NETNS = "*/netns/cni-*"
 """Network namespaces below containerd's state, whatever its CRI plugin is called in this version."""
 
 
-async def remove(service: RuntimeService, socket: Path, state: Path, leases: Path) -> int:
+async def remove(
+    service: RuntimeService, socket: Path, state: Path, leases: Path, *, older_than_s: float = 0.0
+) -> int:
     """Remove what no sandbox of the runtime accounts for; how many things. Raises PodsysctlError.
 
-    `state` is containerd's state directory, `leases` that of host-local. Nobody may create sandboxes meanwhile.
+    `state` is containerd's state directory, `leases` that of host-local. What is younger than `older_than_s` is left
+    alone: it may belong to a sandbox that is being made. With 0, nobody may create sandboxes meanwhile.
     """
+    holders = [pid for pid in processes.find(_SHIM, str(socket)) if _process_age_s(pid) >= older_than_s]
+    addresses = _aged(leases, "*/*", older_than_s)
+    mounted = _aged(state, _NETNS, older_than_s)
     sandboxes = await service.list_pod_sandbox()
     known = {sandbox.id for sandbox in sandboxes} | {c.id for c in await service.list_containers()}
     removed = 0
-    for pid in processes.find(_SHIM, str(socket)):
+    for pid in holders:
         task = _task_of(pid)
         if task and task not in known:
             await _remove_task(socket, task)
             removed += 1
-    removed += _release_addresses(leases, known)
-    mounted = _network_namespaces(state)
+    removed += _release_addresses(addresses, known)
     ready = [s.id for s in sandboxes if s.state == cri_pb2.SANDBOX_READY]
     if len(mounted) > len(ready):
         used = {await _netns_of(service, sandbox) for sandbox in ready}
@@ -50,8 +60,24 @@ async def remove(service: RuntimeService, socket: Path, state: Path, leases: Pat
     return removed
 
 
-def _network_namespaces(state: Path) -> list[Path]:
-    return sorted(state.glob(_NETNS))
+def _aged(directory: Path, pattern: str, least_s: float) -> list[Path]:
+    """The files that match and are at least so old, by name; what goes meanwhile is no error."""
+    out = []
+    now = time.time()
+    for path in sorted(directory.glob(pattern)):
+        with contextlib.suppress(FileNotFoundError):
+            if now - path.stat().st_ctime >= least_s:
+                out.append(path)
+    return out
+
+
+def _process_age_s(pid: int) -> float:
+    """Seconds since a process started (proc(5), field 22 of stat); 0 when it has gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _task_of(pid: int) -> str:
@@ -76,10 +102,10 @@ async def _remove_task(socket: Path, task: str) -> None:
     sweep.remove_results([task])
 
 
-def _release_addresses(leases: Path, known: set[str]) -> int:
+def _release_addresses(files: Iterable[Path], known: set[str]) -> int:
     """Delete leases of host-local whose owner is not known; a lease is a file named by its address."""
     released = 0
-    for path in leases.glob("*/*"):
+    for path in files:
         if path.name.startswith(("last_reserved_ip", "lock")) or not path.is_file():
             continue
         owner = path.read_text().split("\n")[0].strip()
