@@ -25,6 +25,9 @@ FIVE = {
 }
 """Five entries of table 7.5, none of them with its default."""
 
+BRIDGE = f"px{os.getpid()}"
+"""How bridges of these tests begin: names of links are the host's, and somebody else may run the same tests."""
+
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 STATUS = "k8s.v1.cni.cncf.io/network-status"
 INTERFACE_SYSCTLS = "podsysctl.dev/interface-sysctls"
@@ -94,7 +97,7 @@ def left_behind(cluster: Cluster) -> dict[str, list[str]]:
     leases = cluster.data_dir / "networks" / "leases"
     files = [p for p in leases.rglob("*") if p.is_file() and p.name not in ("lock", "last_reserved_ip.0")]
     own = json.loads((cluster.data_dir / "containerd/network.json").read_text())["bridge"]
-    bridges = [name for name in os.listdir("/sys/class/net") if name.startswith("psxbr")]
+    bridges = [name for name in os.listdir("/sys/class/net") if name.startswith(BRIDGE)]
     ports = [port.name for name in (own, *bridges) for port in Path("/sys/class/net", name, "brif").iterdir()]
     return {"files": sorted(map(str, [*files, *records(cluster)])), "links": sorted([*bridges, *ports])}
 
@@ -129,7 +132,7 @@ def patch_allowlist(cluster: Cluster, text: str) -> None:
 def test_pod_with_two_networks_has_every_value_on_each_and_none_on_eth0(kubectl: Cluster, namespace: str) -> None:
     """Both forms of the annotation's entries, five sysctls each, status and events as Multus has them."""
     other = {**FIVE, "net.ipv6.neigh.IFNAME.retrans_time_ms": "3000"}
-    apply(kubectl, namespace, definition("one", "psxbr-one", 1, FIVE), definition("two", "psxbr-two", 2, other))
+    apply(kubectl, namespace, definition("one", f"{BRIDGE}-one", 1, FIVE), definition("two", f"{BRIDGE}-two", 2, other))
     networks = json.dumps([{"name": "one"}, {"name": "two", "namespace": namespace, "interface": "net2"}])
     apply(kubectl, namespace, annotated("both", networks=networks))
     kubectl.wait_phase("both", "Running", namespace=namespace)
@@ -158,7 +161,7 @@ def test_pod_with_two_networks_has_every_value_on_each_and_none_on_eth0(kubectl:
 
 def test_short_form_names_networks_and_interfaces(kubectl: Cluster, namespace: str) -> None:
     """`ns/name@interface`, and net1 for an entry without one."""
-    apply(kubectl, namespace, definition("one", "psxbr-short", 3, FIVE))
+    apply(kubectl, namespace, definition("one", f"{BRIDGE}-sh", 3, FIVE))
     apply(kubectl, namespace, annotated("short", networks=f"one, {namespace}/one@fast0"))
     kubectl.wait_phase("short", "Running", namespace=namespace)
     assert read(kubectl, namespace, "short", FIVE, "net1") == FIVE
@@ -188,7 +191,7 @@ def test_refused_key_keeps_the_pod_pending_and_says_why(
     kubectl: Cluster, namespace: str, sysctl: dict[str, str], pattern: str
 ) -> None:
     """The definition's author reads in the pod's events which list to change; no interface is left."""
-    name = "psxbr-bad"
+    name = f"{BRIDGE}-bad"
     apply(kubectl, namespace, definition("bad", name, 4, sysctl), annotated("refused", networks="bad"))
     text = wait_message(kubectl, namespace, "refused", f"(?s)FailedCreatePodSandBox: .*{pattern}")
     assert "Failed to create pod sandbox: " in text
@@ -202,7 +205,7 @@ def test_missing_definition_is_told_and_healed(kubectl: Cluster, namespace: str)
     apply(kubectl, namespace, annotated("early", networks="late"))
     expected = rf"NoNetworkFound: cannot find a network-attachment-definition \(late\) in namespace \({namespace}\): "
     wait_message(kubectl, namespace, "early", expected)
-    apply(kubectl, namespace, definition("late", "psxbr-late", 5, FIVE))
+    apply(kubectl, namespace, definition("late", f"{BRIDGE}-la", 5, FIVE))
     kubectl.wait_phase("early", "Running", 90, namespace)
 
 
@@ -225,7 +228,7 @@ def test_many_pods_created_and_deleted_leave_nothing(kubectl: Cluster, namespace
     """Pods with two networks, again and again: no address, veth, namespace, bridge or file is left behind."""
     count, rounds = (int(n) for n in os.environ.get("PODSYSCTL_NETWORK_PODS", "6,2").split(","))
     before = left_behind(kubectl)
-    apply(kubectl, namespace, definition("one", "psxbr-m1", 6, FIVE), definition("two", "psxbr-m2", 7, FIVE))
+    apply(kubectl, namespace, definition("one", f"{BRIDGE}-m1", 6, FIVE), definition("two", f"{BRIDGE}-m2", 7, FIVE))
     for _ in range(rounds):
         names = [f"many-{i}" for i in range(count)]
         apply(kubectl, namespace, *(annotated(name, networks="one,two") for name in names))
@@ -246,7 +249,7 @@ def test_many_pods_created_and_deleted_leave_nothing(kubectl: Cluster, namespace
 def test_pod_that_outlives_the_program_is_detached_after_it(kubectl: Cluster, namespace: str) -> None:
     """A killed program's attachments are found and undone by the next one."""
     before = left_behind(kubectl)
-    apply(kubectl, namespace, definition("one", "psxbr-crash", 8, FIVE), annotated("survivor", networks="one"))
+    apply(kubectl, namespace, definition("one", f"{BRIDGE}-cr", 8, FIVE), annotated("survivor", networks="one"))
     kubectl.wait_phase("survivor", "Running", namespace=namespace)
     kubectl.kill()
     kubectl.start()
