@@ -194,6 +194,10 @@ def test_refused_key_keeps_the_pod_pending_and_says_why(
     name = f"{BRIDGE}-bad"
     apply(kubectl, namespace, definition("bad", name, 4, sysctl), annotated("refused", networks="bad"))
     text = wait_message(kubectl, namespace, "refused", f"(?s)FailedCreatePodSandBox: .*{pattern}")
+    explained = kubectl.podsysctl("explain", "pod/refused", "-n", namespace, check=False)
+    assert explained.returncode == 3
+    assert "interface: " in explained.stdout
+    assert "REFUSED" in explained.stdout
     assert "Failed to create pod sandbox: " in text
     assert kubectl.pod_status("refused", namespace)["phase"] == "Pending"
     kubectl.kubectl("delete", "pod", "refused", "-n", namespace, "--wait")

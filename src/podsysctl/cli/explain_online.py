@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from podsysctl.base.errors import StatusError, UsageError
@@ -19,7 +20,7 @@ from podsysctl.client.discovery import Found, Mapper, UnknownResourceError
 from podsysctl.client.rest import Client
 from podsysctl.controllers.machineconfig.membership import PoolConflictError, pool_of
 from podsysctl.objects import machineconfig, selectors
-from podsysctl.policy import interface, platform
+from podsysctl.policy import interface, platform, tuning_allowlist
 from podsysctl.policy.node_facts import NodeFacts
 from podsysctl.policy.platform import Platform
 from podsysctl.policy.scc import admit
@@ -59,11 +60,11 @@ class Cluster:
         text = self._args.cluster_version or str(version.get("gitVersion") or "")
         self.minor = parse_cluster_version(text).minor
         self.constraints = tuple(Constraint.parse(item) for item in constraints)
-        self.nodes = tuple(_node(item, pools) for item in nodes)
-        self.pools = {p["metadata"]["name"]: _pool(p, configs) for p in pools}
         if definition is not None:
             text = (definition.get("data") or {}).get(_ALLOWLIST[2]) or ""
-            self.lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+            self.lines = tuple(tuning_allowlist.parse(text))
+        self.nodes = tuple(_node(item, pools, self.lines) for item in nodes)
+        self.pools = {p["metadata"]["name"]: _pool(p, configs) for p in pools}
         await self._identify()
 
     @property
@@ -182,19 +183,23 @@ async def gather(
     cluster = Cluster(connection.client, mapper, args)
     await cluster.read()
     out = []
-    for target in explain_target.find_targets(objects, connection.namespace):
-        explain_target.check_types(target)
+    for found in explain_target.find_targets(objects, connection.namespace):
+        target = explain_target.read_types(found)
         out.append(Subject(target, await cluster.situation(target)))
     return out
 
 
-def _node(item: Object, pools: list[Object]) -> Node:
+def _node(item: Object, pools: list[Object], lines: tuple[str, ...] | None) -> Node:
+    """A node; the cluster's allowlist for interfaces is every node's that tells none of its own."""
     try:
         pool = pool_of(item, pools)
     except PoolConflictError:
         pool = None
     unschedulable = bool((item.get("spec") or {}).get("unschedulable"))
-    return Node(NodeFacts.from_node(item), pool["metadata"]["name"] if pool else "", unschedulable)
+    facts = NodeFacts.from_node(item)
+    if facts.interfaces is None:
+        facts = replace(facts, interfaces=lines)
+    return Node(facts, pool["metadata"]["name"] if pool else "", unschedulable)
 
 
 def _pool(pool: Object, configs: list[Object]) -> Pool:
