@@ -66,7 +66,7 @@ class Creator(threading.Thread):
 
 def sandboxes_on_disk(cluster: Cluster) -> int:
     """Shim processes of this cluster's containerd: one per live sandbox."""
-    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
     return sum("containerd-shim" in line and str(cluster.data_dir) in line for line in listing.splitlines())
 
 
