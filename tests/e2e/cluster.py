@@ -83,6 +83,20 @@ def host_state() -> HostState:
     return HostState(links, mounts, tuple(sorted(listing.splitlines())), rules, values)
 
 
+SETTLE_S = 20.0
+"""How long the kernel may take to let go of namespaces and links whose last process has ended."""
+
+
+def left_behind(before: HostState) -> dict[str, list[object]]:
+    """What is on this host and was not before, once the kernel has let go of what nobody holds any more."""
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        added = host_state().added_since(before)
+        if not added or time.monotonic() > deadline:
+            return added
+        time.sleep(0.2)
+
+
 class Cluster:
     """`podsysctl up` in a folder of its own, and the commands a user would type against it."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster import Cluster, host_state
+from tests.e2e.cluster import Cluster, host_state, left_behind
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def cluster() -> Iterator[Cluster]:
         yield running
     finally:
         running.destroy()
-    assert host_state().added_since(before) == {}
+    assert left_behind(before) == {}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster import Cluster, HostState, host_state, wait_until
+from tests.e2e.cluster import Cluster, HostState, host_state, left_behind, wait_until
 from tests.e2e.pods import pod
 
 pytestmark = pytest.mark.e2e
@@ -37,7 +37,7 @@ def own_cluster() -> Iterator[tuple[Cluster, HostState]]:
         yield cluster, before
     finally:
         cluster.destroy()
-    assert host_state().added_since(before) == {}
+    assert left_behind(before) == {}
 
 
 class Creator(threading.Thread):

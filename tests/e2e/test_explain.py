@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.cluster import Cluster, host_state, wait_until
+from tests.e2e.cluster import Cluster, host_state, left_behind, wait_until
 from tests.e2e.pods import manifest, pod
 
 pytestmark = pytest.mark.e2e
@@ -38,7 +38,7 @@ def pools() -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.destroy()
-    assert host_state().added_since(before) == {}
+    assert left_behind(before) == {}
 
 
 def is_settled(cluster: Cluster) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from podsysctl.controllers.machineconfig.kubelet_config import configuration_file
 from podsysctl.objects import machineconfig as names
-from tests.e2e.cluster import PODSYSCTL, Cluster, host_state, wait_until
+from tests.e2e.cluster import PODSYSCTL, Cluster, host_state, left_behind, wait_until
 from tests.e2e.pods import manifest, pod
 
 pytestmark = pytest.mark.e2e
@@ -36,7 +36,7 @@ def pools() -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.destroy()
-    assert host_state().added_since(before) == {}
+    assert left_behind(before) == {}
 
 
 def condition(cluster: Cluster, pool: str, kind: str) -> str:

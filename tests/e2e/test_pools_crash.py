@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from podsysctl.objects import machineconfig as names
-from tests.e2e.cluster import Cluster, host_state, wait_until
+from tests.e2e.cluster import Cluster, host_state, left_behind, wait_until
 from tests.e2e.pods import manifest, pod
 from tests.e2e.test_pools import WORKER, configuration, kubelet_config, settled
 
@@ -40,7 +40,7 @@ def crashing() -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.destroy()
-    assert host_state().added_since(before) == {}
+    assert left_behind(before) == {}
 
 
 def annotation(node: Node, key: str) -> str:
