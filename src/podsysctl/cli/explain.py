@@ -7,11 +7,12 @@ cluster in reach its namespaces, constraints, nodes and pools are asked, without
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from podsysctl.base.errors import ConnectionFailedError, UsageError
+from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, UsageError
 from podsysctl.cli import explain_name
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(
                 f"{word!r} is no file, no KIND/NAME and no kernel parameter", hint="podsysctl explain --help"
             )
-    objects = [document.object for document in manifests.read(files)]
+    try:
+        objects = [document.object for document in manifests.read(files)]
+    except PodsysctlError as error:
+        raise UsageError(error.message, hint=error.hint) from error
     return _judge(args, objects, references)
 
 
@@ -90,15 +94,10 @@ def _judge(args: argparse.Namespace, objects: list[dict[str, Any]], references: 
     from podsysctl.cli import explain_offline, explain_output, explain_target
     from podsysctl.client import loop
 
+    subjects = None
     if not args.offline:
-        try:
-            subjects = loop.run(_online(args, objects, references), uvloop=False)
-        except (ConnectionFailedError, UsageError) as error:
-            if references:
-                raise
-            sys.stderr.write(f"no cluster is asked ({error.message}); defaults are judged\n")
-            args.offline = True
-    if args.offline:
+        subjects = loop.run(_online(args, objects, references), uvloop=False)
+    if subjects is None:
         if references:
             raise UsageError(f"{references[0]} needs a cluster", hint="leave --offline out, or give a file")
         subjects = explain_offline.gather(args, objects)
@@ -111,8 +110,17 @@ def _judge(args: argparse.Namespace, objects: list[dict[str, Any]], references: 
 
 async def _online(
     args: argparse.Namespace, objects: list[dict[str, Any]], references: list[str]
-) -> list[explain_target.Subject]:
+) -> list[explain_target.Subject] | None:
+    """The targets in the cluster; None when there is no cluster to ask, and none of them needs one."""
     from podsysctl.cli import connect, explain_online
 
-    async with connect.connect(args) as connection:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(connect.connect(args))
+            await connection.mapper()
+        except (ConnectionFailedError, UsageError) as error:
+            if references:
+                raise
+            sys.stderr.write(f"no cluster is asked ({error.message}); defaults are judged\n")
+            return None
         return await explain_online.gather(connection, args, objects, references)

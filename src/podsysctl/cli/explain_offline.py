@@ -41,8 +41,8 @@ def gather(args: argparse.Namespace, objects: list[Object]) -> list[Subject]:
     block = namespace_range.allocate_block(())
     annotations = namespace_range.namespace_annotations(block) if block else {}
     out = []
-    for target in explain_target.find_targets(objects, args.namespace or "default"):
-        explain_target.check_types(target)
+    for given in explain_target.find_targets(objects, args.namespace or "default"):
+        target = explain_target.read_types(given)
         name = target.pod["metadata"]["namespace"]
         situation = Situation(
             pod=target.pod,

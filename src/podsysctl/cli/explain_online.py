@@ -183,8 +183,8 @@ async def gather(
     cluster = Cluster(connection.client, mapper, args)
     await cluster.read()
     out = []
-    for found in explain_target.find_targets(objects, connection.namespace):
-        target = explain_target.read_types(found)
+    for given in explain_target.find_targets(objects, connection.namespace):
+        target = explain_target.read_types(given)
         out.append(Subject(target, await cluster.situation(target)))
     return out
 

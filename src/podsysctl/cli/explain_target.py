@@ -108,15 +108,26 @@ def find_targets(objects: Iterable[Object], namespace: str) -> list[Target]:
 
 def _target(obj: Object, path: tuple[str, ...], template: Mapping[str, Any], namespace: str) -> Target:
     pod = deepcopy(dict(template))
-    metadata = pod.get("metadata")
-    metadata = pod["metadata"] = dict(metadata) if isinstance(metadata, dict) else {}
-    of = obj.get("metadata")
-    of = of if isinstance(of, dict) else {}
+    metadata = pod["metadata"] = dict(_metadata(pod))
+    of = _metadata(obj)
     metadata["namespace"] = of.get("namespace") or namespace
     if path:
         metadata["generateName"] = f"{of.get('name') or ''}-"
     pod = {**pod, "apiVersion": "v1", "kind": "Pod"}
     return Target(obj, path, pod, tuple(_quote_values(pod)))
+
+
+def _metadata(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Raises UsageError when it or the names in it are of another type."""
+    metadata = obj.get("metadata")
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, dict):
+        raise UsageError("metadata is not a mapping", hint="write metadata as a mapping with a name")
+    for key in ("name", "generateName", "namespace"):
+        if not isinstance(metadata.get(key) or "", str):
+            raise UsageError(f"metadata.{key} is not a string", hint=f"write metadata.{key} in quotes")
+    return metadata
 
 
 def _quote_values(pod: Object) -> list[str]:
@@ -147,12 +158,22 @@ def field_problems(pod: Mapping[str, Any]) -> list[str]:
     return [*decoded.problems, *(str(error) for error in validation.validate(POD, obj))]
 
 
-def check_types(target: Target) -> None:
-    """Raise UsageError in the API server's words when a field has a type it cannot have: no gate could read it."""
+def read_types(target: Target) -> Target:
+    """The target as the API server reads it: nulls in lists become empty parts.
+
+    Raises UsageError, in the server's words, when a field has a type it cannot have: no gate could read it.
+    """
     try:
-        decode.decode_json(orjson.dumps(target.pod), schemas.builtin("core/v1.Pod"), POD)
+        decoded = decode.decode_json(orjson.dumps(target.pod), schemas.builtin("core/v1.Pod"), POD)
     except StatusError as error:
         raise UsageError(f"{target.title}: {error.message}") from error
+    return replace(target, pod=decoded.object) if _has_null_items(target.pod) else target
+
+
+def _has_null_items(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(item is None or _has_null_items(item) for item in value)
+    return isinstance(value, dict) and any(map(_has_null_items, value.values()))
 
 
 def judge(subject: Subject, *, node: str | None = None) -> Answer:

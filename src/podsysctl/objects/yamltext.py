@@ -109,7 +109,7 @@ def _compose(text: bytes | str) -> Iterator[yaml.Node]:
         raise YAMLSyntaxError(f"yaml: {where}{error.problem or error.context}", line) from error
     except yaml.YAMLError as error:
         raise YAMLSyntaxError(f"yaml: {error}".splitlines()[0]) from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (UnicodeError, RecursionError) as error:
         raise YAMLSyntaxError(f"yaml: {type(error).__name__}: control characters or nesting not allowed") from error
     finally:
         if loader is not None:

@@ -7,15 +7,22 @@ Change the pod, or the namespace's level. Only namespaces that are checked toget
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from podsysctl.base.errors import StatusError
+from podsysctl.objects import decode
+from podsysctl.objects import schema as schemas
+from podsysctl.objects.kinds import builtin_by_resource
 from podsysctl.policy import pod_template
 from podsysctl.policy.lint.context import Context, find
 from podsysctl.policy.lint.document import Kind
 from podsysctl.policy.lint.finding import Finding, Rule, Severity
 from podsysctl.policy.pod_security import UPSTREAM_DEFAULTS, Evaluator, Policy, join_details, parse_policy
 from podsysctl.policy.pod_view import view_of
+
+_POD = builtin_by_resource("", "v1", "pods")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -48,17 +55,13 @@ def _is_labels(value: Any) -> bool:
 
 
 def _is_readable(template: Mapping[str, Any]) -> bool:
-    """Whether the parts that checks read have the types they must have."""
-    spec = template.get("spec")
-    if not isinstance(spec, dict) or not isinstance(template.get("metadata") or {}, dict):
+    """Whether all fields have the types that the API server wants; without them no check can read the pod."""
+    pod = {"metadata": template.get("metadata"), "spec": template.get("spec")}
+    try:
+        decode.decode_json(json.dumps(pod).encode(), schemas.builtin("core/v1.Pod"), _POD)
+    except StatusError:
         return False
-    for kind in ("initContainers", "containers", "ephemeralContainers", "volumes"):
-        entries = spec.get(kind) or []
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            return False
-        if not all(isinstance(entry.get("securityContext") or {}, dict) for entry in entries):
-            return False
-    return isinstance(spec.get("securityContext") or {}, dict)
+    return True
 
 
 RULE = Rule("PSC016", "pod-security-refuses", Severity.ERROR, "The namespace's level refuses the pod", check)

@@ -11,14 +11,13 @@ the files that are checked is taken into account.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from podsysctl.policy import kubelet
 from podsysctl.policy.kubelet import KernelNamespace
 from podsysctl.policy.lint.context import Context, find
-from podsysctl.policy.lint.document import Kind
 from podsysctl.policy.lint.finding import Finding, Rule, Severity
 from podsysctl.policy.lint.knowledge import namespace_by_rule, safe_names
+from podsysctl.policy.lint.kubelet_lists import kubelet_lists
 from podsysctl.policy.lint.setting import Place
 from podsysctl.sysctls import safe
 
@@ -51,12 +50,12 @@ def _since(name: str, context: Context) -> str:
 
 def _allowed(context: Context) -> list[str]:
     """Patterns that kubelet configurations among the files allow."""
-    out = []
-    for document in context.of_kind(Kind.KUBELET_CONFIG, Kind.KUBELET_FILE):
-        base = ("spec", "kubeletConfig") if document.kind is Kind.KUBELET_CONFIG else ()
-        listed: Any = document.get(*base, "allowedUnsafeSysctls")
-        out += [kubelet.normalize_name(p) for p in listed or () if isinstance(p, str)]
-    return out
+    return [
+        kubelet.normalize_name(pattern)
+        for _, _, entries in kubelet_lists(context)
+        for pattern in entries
+        if isinstance(pattern, str)
+    ]
 
 
 RULE = Rule("PSC006", "unsafe-sysctl", Severity.WARNING, "The sysctl must be allowed on the nodes", check)
