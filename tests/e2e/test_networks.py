@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import pods
-from tests.e2e.cluster import Cluster, left_behind, wait_until
+from tests.e2e.cluster import Cluster, wait_until
 
 pytestmark = pytest.mark.e2e
 
