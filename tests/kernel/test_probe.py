@@ -60,19 +60,6 @@ def test_probe_finds_every_name_measured_by_hand(root: None, unchanged_host: Non
 
 
 @pytest.mark.root
-def test_probe_takes_at_most_half_a_second(root: None) -> None:
-    """Everything, the children's start included; the best of three, since other work shares the machine."""
-    if os.getloadavg()[0] > 3 * (os.cpu_count() or 1):
-        pytest.skip(f"needs a quieter machine to measure time, load is {os.getloadavg()[0]:.1f}")
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        probe.measure()
-        times.append(time.perf_counter() - start)
-    assert min(times) <= 0.5
-
-
-@pytest.mark.root
 def test_probe_kinds_of_namespaces_are_told_apart(root: None) -> None:
     """Net, ipc, uts, user, pid and node each have a witness."""
     facts = probe.measure().facts
@@ -225,20 +212,6 @@ def test_try_values_order_is_kept_and_later_ones_see_earlier(root: None) -> None
     both = dry_run.try_values({start: "0", ports: "500 60000"})
     assert [outcome.answer for outcome in first] == [Answer.REFUSED]
     assert [outcome.answer for outcome in both] == [Answer.ACCEPTED, Answer.ACCEPTED]
-
-
-@pytest.mark.root
-def test_try_values_takes_milliseconds(root: None) -> None:
-    """Twenty values in at most 50 ms, the best of three."""
-    values = {
-        parse_name(f"net.ipv4.tcp_{leaf}"): "1" for leaf in ("sack", "dsack", "retries1", "retries2", "timestamps")
-    }
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        dry_run.try_values(values)
-        times.append(time.perf_counter() - start)
-    assert min(times) <= 0.05
 
 
 @pytest.mark.root
