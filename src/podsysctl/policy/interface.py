@@ -30,6 +30,7 @@ TUNING_TYPES = ("tuning", "podsysctl-tuning")
 """Plugins that set sysctls: upstream's and ours, which takes its place on a node of this program."""
 
 _TOKEN = "IFNAME"
+_ENTRY_TYPES: Mapping[str, type] = {"name": str, "namespace": str, "interface": str, "cni-args": dict}
 _PIECE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -81,7 +82,20 @@ def _parse_json(text: str) -> list[Mapping[str, Any]]:
         ) from error
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
         raise UsageError("parsePodNetworkAnnotation: the annotation is not a list of objects")
+    for entry in entries:
+        for key, kind in _ENTRY_TYPES.items():
+            if not isinstance(entry.get(key), kind | None):
+                raise UsageError(
+                    "parsePodNetworkAnnotation: failed to parse pod Network Attachment Selection: json: cannot"
+                    f" unmarshal {_json_type(entry[key])} into Go struct field NetworkSelectionElement.{key}"
+                )
     return entries
+
+
+def _json_type(value: Any) -> str:
+    """What Go calls the type of a JSON value."""
+    kinds: dict[type, str] = {bool: "bool", str: "string", list: "array", dict: "object"}
+    return kinds.get(type(value), "number")
 
 
 def _parse_short(text: str) -> list[Mapping[str, Any]]:
@@ -115,6 +129,8 @@ def tuning_sysctls(definition: Mapping[str, Any]) -> dict[str, str]:
     text = (definition.get("spec") or {}).get("config") or ""
     if not text:
         return {}
+    if not isinstance(text, str):
+        raise UsageError("spec.config must be a string")
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -126,9 +142,15 @@ def tuning_sysctls(definition: Mapping[str, Any]) -> dict[str, str]:
     for plugin in plugins if isinstance(plugins, list) else [config]:
         if not isinstance(plugin, dict) or plugin.get("type") not in TUNING_TYPES:
             continue
-        for key, value in (plugin.get("sysctl") or {}).items():
+        listed = plugin.get("sysctl") or {}
+        if not isinstance(listed, dict):
+            kind = _json_type(listed)
+            raise UsageError(
+                f"json: cannot unmarshal {kind} into Go struct field sysctlCheck.sysctl of type map[string]string"
+            )
+        for key, value in listed.items():
             if not isinstance(value, str):
-                kind = "bool" if isinstance(value, bool) else "number"
+                kind = _json_type(value)
                 raise UsageError(
                     f"json: cannot unmarshal {kind} into Go struct field sysctlCheck.sysctl.{key} of type string"
                 )

@@ -70,7 +70,10 @@ def safe_names(kernel: KernelVersion | None, kubelet_minor: int = KUBERNETES_MIN
 
 def is_valid_pattern(pattern: str) -> bool:
     """Whether an allowlist entry has the form upstream accepts: a name, `*` only as its last character."""
-    return len(pattern.encode()) <= limits.SYSCTL_NAME_BYTES and _PATTERN.fullmatch(pattern) is not None
+    return (
+        len(pattern.encode("utf-8", "surrogatepass")) <= limits.SYSCTL_NAME_BYTES
+        and _PATTERN.fullmatch(pattern) is not None
+    )
 
 
 @dataclass(frozen=True, slots=True)

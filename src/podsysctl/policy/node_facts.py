@@ -91,10 +91,9 @@ class NodeFacts:
     @classmethod
     def from_node(cls, node: Mapping[str, Any]) -> NodeFacts:
         """Read a Node object, of whatever program. Never raises: what cannot be read counts as unknown."""
-        metadata: Mapping[str, Any] = node.get("metadata") or {}
-        info: Mapping[str, Any] = (node.get("status") or {}).get("nodeInfo") or {}
-        annotations: Mapping[str, str] = metadata.get("annotations") or {}
-        gates = _read_gates(annotations.get(GATES, ""))
+        metadata, spec, status = (_mapping(node.get(part)) for part in ("metadata", "spec", "status"))
+        info, annotations = _mapping(status.get("nodeInfo")), _mapping(metadata.get("annotations"))
+        gates = _read_gates(_text(annotations.get(GATES)))
         try:
             minor = parse_cluster_version(str(info.get("kubeletVersion") or "")).minor
         except UsageError:
@@ -102,18 +101,27 @@ class NodeFacts:
         allowed = gates.get("allowedUnsafeSysctls")
         interfaces = gates.get("interfaceAllowlist")
         runtime = gates.get("runtime")
+        taints = spec.get("taints")
         return cls(
-            name=metadata.get("name") or "",
-            release=gates.get("kernel") or info.get("kernelVersion") or "",
-            runtime=Runtime(runtime) if runtime else Runtime.of_node(info.get("containerRuntimeVersion") or ""),
+            name=_text(metadata.get("name")),
+            release=gates.get("kernel") or _text(info.get("kernelVersion")),
+            runtime=Runtime(runtime) if runtime else Runtime.of_node(_text(info.get("containerRuntimeVersion"))),
             kubelet_minor=gates.get("kubeletMinor") or minor,
             allowed=None if allowed is None else tuple(allowed),
             defaults=gates.get("defaultPodSysctls") or {},
             interfaces=None if interfaces is None else tuple(interfaces),
-            kernel=_read_kernel(annotations.get(KERNEL, "")),
-            labels=metadata.get("labels") or {},
-            taints=tuple((node.get("spec") or {}).get("taints") or ()),
+            kernel=_read_kernel(_text(annotations.get(KERNEL))),
+            labels=_mapping(metadata.get("labels")),
+            taints=tuple(t for t in taints if isinstance(t, dict)) if isinstance(taints, list) else (),
         )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 @lru_cache(maxsize=64)

@@ -103,8 +103,8 @@ def evaluate_interfaces(
                 text = f"network-attachment-definition ({wanted.name}) in namespace ({wanted.namespace}) is not known"
                 out.append(Verdict(Gate.INTERFACE, Outcome.UNKNOWN, "", text))
                 continue
-            arguments = (wanted.arguments.get("sysctl") or {}) if isinstance(wanted.arguments, Mapping) else {}
-            for key in {**interface.tuning_sysctls(found), **arguments}:
+            arguments = wanted.arguments.get("sysctl")
+            for key in {**interface.tuning_sysctls(found), **(arguments if isinstance(arguments, dict) else {})}:
                 out.append(interface.evaluate_bypass(key, wanted.interface, node.interfaces, allowed))
         own = (metadata.get("annotations") or {}).get(interface.INTERFACE_SYSCTLS)
         for name, values in interface.parse_interface_sysctls(own).items() if own else ():

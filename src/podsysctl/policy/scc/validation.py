@@ -113,7 +113,10 @@ def _volumes(scc: Mapping[str, Any]) -> list[FieldError]:
 
 def is_valid_pattern(pattern: str) -> bool:
     """Whether an entry has the form constraints accept: dots only, `*` only as the last character."""
-    return len(pattern.encode()) <= limits.SYSCTL_NAME_BYTES and _PATTERN.fullmatch(pattern) is not None
+    return (
+        len(pattern.encode("utf-8", "surrogatepass")) <= limits.SYSCTL_NAME_BYTES
+        and _PATTERN.fullmatch(pattern) is not None
+    )
 
 
 def _sysctls(field: str, entries: Sequence[str]) -> list[FieldError]:
