@@ -110,8 +110,25 @@ def test_check_judges_charts_that_are_not_rendered_as_no_mistake(
     assert "check what `helm template` prints [PSC902]" in out
 
 
+BOMB = b"a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 12)
+)
+"""Half a kilobyte that unfolds to thirty thousand million strings."""
+
+
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfe\x00", b"a: [", b"\xef\xbb\xbf\x00", b"x" * (limits.YAML_DOCUMENT_BYTES + 1)]
+    "content",
+    [
+        b"\xff\xfe\x00",
+        b"a: [",
+        b"\xef\xbb\xbf\x00",
+        b"x" * (limits.YAML_DOCUMENT_BYTES + 1),
+        b"[" * 100_000,
+        b"[" * 2_000 + b"]" * 2_000,
+        b"a: &a [*a]",
+        BOMB,
+    ],
+    ids=["binary", "syntax", "nul", "long", "open", "deep", "cycle", "bomb"],
 )
 def test_check_reports_files_that_cannot_be_read(
     capsys: pytest.CaptureFixture[str], here: Path, content: bytes

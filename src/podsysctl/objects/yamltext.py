@@ -41,11 +41,18 @@ class _Loader(_Base):  # type: ignore[misc]
             return _MERGE
         return _DEFAULT_TAGS[kind]
 
+    _depth = 0
+
     def descend_resolver(self, current_node: Any, current_index: Any) -> None:
-        """No paths are resolved."""
+        """Called on the way into each node: the bound keeps the composer, which is C, from running out of stack."""
+        if self._depth > OBJECT_DEPTH:
+            line = current_node.start_mark.line + 1
+            raise YAMLSyntaxError(f"yaml: line {line}: exceeded max depth of {OBJECT_DEPTH}", line)
+        self._depth += 1
 
     def ascend_resolver(self) -> None:
-        """No paths are resolved."""
+        """Called on the way out."""
+        self._depth -= 1
 
 
 class YAMLSyntaxError(ValueSyntaxError):
