@@ -417,3 +417,4 @@ def _comparable(text: str) -> str:
 if __name__ == "__main__":
     found = compare(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1, *sys.argv[3:4])
     sys.stdout.write("\n".join([*found, f"{len(found)} differences", ""]))
+    sys.exit(1 if found else 0)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,7 +108,11 @@ def run_ours(command: str, netns: str, config: Any, **variables: str) -> Answer:
 
 
 def run_forked(variables: dict[str, str], data: bytes) -> Answer:
-    """Run our plugin in a fork of this process: the same code, without the start of an interpreter."""
+    """Run our plugin in a fork of this process: the same code, without the start of an interpreter.
+
+    The process must have one thread: what another thread has locked stays locked in the fork.
+    """
+    assert threading.active_count() == 1
     from podsysctl.cni import plugin
 
     read_in, write_in = os.pipe()
