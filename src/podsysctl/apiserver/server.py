@@ -163,7 +163,7 @@ def _assemble(config: ServerConfig, store: Store, port: int) -> ServerContext:
         authorizer=Authorizer(store),
         admission=Chain(),
         audit=AuditLog(config.audit_log, config.clock),
-        metrics=Metrics(store, config.clock),
+        metrics=Metrics(store, registry, config.clock),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from podsysctl.apiserver import lifecycle
+from podsysctl.apiserver import lifecycle, metrics
 from podsysctl.apiserver.admission.request import CREATE, UPDATE, AdmissionRequest
 from podsysctl.apiserver.auth.user import UserInfo
 from podsysctl.apiserver.context import ServerContext
@@ -25,6 +25,7 @@ from podsysctl.apiserver.storeindex import Item
 from podsysctl.base import limits
 from podsysctl.base.errors import StatusError
 from podsysctl.objects import fielderrors, status
+from podsysctl.policy.verdict import Gate
 
 Object = dict[str, Any]
 Change = Callable[[Object | None], Object]
@@ -128,6 +129,7 @@ async def _finish_new(write: Write, obj: Object, request: AdmissionRequest) -> W
     errors = lifecycle.validate(resource, obj)
     name = str(obj["metadata"].get("name") or "")
     if errors:
+        metrics.refused(request, Gate.VALIDATION, "Invalid")
         raise status.invalid(resource.kind, name, errors)
     for text in lifecycle.warnings(resource, obj, None):
         write.warn(text)

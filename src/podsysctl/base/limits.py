@@ -142,3 +142,6 @@ CNI_PLUGIN_TIMEOUT_S = 60
 
 CNI_NETWORKS_PER_POD = 64
 """Additional networks of one pod: each costs processes at start and end; Multus users stay below ten."""
+
+METRIC_SERIES = 20_000
+"""Series of one metric: 1,000 nodes with 20 tuned parameters; past it values are counted as refused, not kept."""

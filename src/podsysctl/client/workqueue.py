@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from podsysctl.base import clock, limits
+from podsysctl.base import clock, limits, metrics
 from podsysctl.base.errors import PodsysctlError
 
 K = TypeVar("K", bound=Hashable)
@@ -29,13 +29,28 @@ class QueueFullError(PodsysctlError):
     reason = "QueueFull"
 
 
+class _Counted:
+    """The series of one queue; queues of one name share them."""
+
+    def __init__(self, name: str) -> None:
+        self.depth = metrics.QUEUE_DEPTH.labels(name=name)
+        self.adds = metrics.QUEUE_ADDS.labels(name=name)
+        self.retries = metrics.QUEUE_RETRIES.labels(name=name)
+        self.duration = metrics.RECONCILE_DURATION.labels(controller=name)
+        self.errors = metrics.RECONCILE_ERRORS.labels(controller=name)
+
+
 class WorkQueue(Generic[K]):
     """Keys in order of arrival; a key that is added while it is worked on comes again after `done`.
 
-    `base_s` and `max_s` bound the delay of `add_rate_limited`, which doubles with each failure.
+    `base_s` and `max_s` bound the delay of `add_rate_limited`, which doubles with each failure. `name` is what
+    metrics call the queue and who works on it: one of a few words of the program, never an object's name.
     """
 
-    def __init__(self, *, base_s: float = 0.005, max_s: float = 1000.0, time: clock.Clock | None = None) -> None:
+    def __init__(
+        self, *, name: str = "other", base_s: float = 0.005, max_s: float = 1000.0, time: clock.Clock | None = None
+    ) -> None:
+        self._counted = _Counted(name)
         self._base_s = base_s
         self._max_s = max_s
         self._clock = time or clock.SystemClock()
@@ -64,6 +79,8 @@ class WorkQueue(Generic[K]):
         if len(self._ready) >= limits.WORK_QUEUE_KEYS:
             raise QueueFullError(f"more than {limits.WORK_QUEUE_KEYS} keys wait in a work queue")
         self._ready[key] = None
+        self._counted.adds.inc()
+        self._counted.depth.inc()
         self._wake()
 
     def add_after(self, key: K, delay_s: float) -> None:
@@ -85,6 +102,7 @@ class WorkQueue(Generic[K]):
         """Ask again after a failure: base, twice that, ... up to the maximum."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        self._counted.retries.inc()
         self.add_after(key, min(self._base_s * 2 ** min(failures, 40), self._max_s))
 
     def failures(self, key: K) -> int:
@@ -111,6 +129,7 @@ class WorkQueue(Generic[K]):
             finally:
                 self._waiters.pop(waiter, None)
         key, _ = self._ready.popitem(last=False)
+        self._counted.depth.dec()
         self._working.add(key)
         return key
 
@@ -124,6 +143,7 @@ class WorkQueue(Generic[K]):
     def shut_down(self) -> None:
         """Give nothing more; workers end with what they have."""
         self._closed = True
+        self._counted.depth.dec(len(self._ready))
         self._ready.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -157,15 +177,18 @@ class WorkQueue(Generic[K]):
                 key = await self.get()
             except ShutDownError:
                 return
+            started_s = self._clock.monotonic_s()
             try:
                 await reconcile(key)
             except PodsysctlError as error:
+                self._counted.errors.inc()
                 if not retry(key, error):
                     raise
                 self.add_rate_limited(key)
             else:
                 self.forget(key)
             finally:
+                self._counted.duration.observe(self._clock.monotonic_s() - started_s)
                 self.done(key)
 
     def _wake(self) -> None:

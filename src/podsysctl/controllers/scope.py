@@ -86,7 +86,9 @@ class Reconciler:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.client = scope.client
-        self.queue: WorkQueue[str] = WorkQueue(base_s=RETRY_FIRST_S, max_s=RETRY_LONGEST_S, time=scope.clock)
+        self.queue: WorkQueue[str] = WorkQueue(
+            name=self.name, base_s=RETRY_FIRST_S, max_s=RETRY_LONGEST_S, time=scope.clock
+        )
         self._needed: list[Informer] = []
 
     def need(self, kind: Kind) -> Informer:

@@ -60,7 +60,7 @@ class ConfigDaemon:
         self._restart = restart
         self._events = events
         self._drains = drains
-        self._queue: WorkQueue[str] = WorkQueue(max_s=10.0)
+        self._queue: WorkQueue[str] = WorkQueue(name="machine-config-daemon", max_s=10.0)
         self._nodes = Informer(client, NODE, field_selector=f"metadata.name={node_name}")
         self._nodes.add_handler(on_add=self._enqueue, on_update=lambda _, new: self._enqueue(new))
 

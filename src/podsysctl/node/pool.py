@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
+from podsysctl.base import metrics
 from podsysctl.base.clock import Clock, format_time
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.node import backoff, events, gates, status
@@ -14,6 +15,7 @@ from podsysctl.node import pod as pods
 from podsysctl.node.gates.verdict import NodeView, Rejection
 from podsysctl.node.tasks import Tasks
 from podsysctl.node.worker import PodWorker, Services
+from podsysctl.policy.verdict import Gate
 
 FINISH_S = 3.0
 """Longest wait for steps under way when the agent stops; making a sandbox takes a fraction of it."""
@@ -80,6 +82,7 @@ class Pool:
             rejection = Rejection("UnexpectedAdmissionError", error.message)
         if rejection is None:
             return
+        metrics.REFUSED_PODS.labels(gate=str(Gate.KUBELET), reason=rejection.reason).inc()
         log.info("pod %s rejected: %s", pods.full_name(pod), rejection.message)
         self._services.shared.events.pod(pod, events.WARNING, rejection.reason, rejection.message)
         now = format_time(self._clock.now())

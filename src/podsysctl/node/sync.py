@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from podsysctl.base import metrics
 from podsysctl.base.errors import PodsysctlError, RuntimeServiceError
 from podsysctl.node import cgroups, events, sandbox, verify
 from podsysctl.node import pod as pods
@@ -151,6 +152,7 @@ class PodSync:
         declared = kubelet_policy.sandbox_sysctls(pod)
         result = await verify.verify(response, declared)
         self.verified = verify.condition(declared, result)
+        metrics.SYSCTLS_VERIFIED.labels(result=verify.summary(result)).inc()
         if not isinstance(result, str) and result:
             text = "Declared sysctls are not in effect: " + "; ".join(str(d) for d in result)
             self._shared.events.pod(pod, events.WARNING, events.SYSCTLS_NOT_APPLIED, text)

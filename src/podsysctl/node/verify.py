@@ -96,6 +96,13 @@ async def verify(response: Any, declared: Mapping[str, str]) -> list[Difference]
         return error.message
 
 
+def summary(outcome: list[Difference] | str) -> str:
+    """What metrics call an outcome."""
+    if isinstance(outcome, str):
+        return "unreadable"
+    return "different" if outcome else "as-declared"
+
+
 def condition(declared: Mapping[str, str], outcome: list[Difference] | str) -> dict[str, Any]:
     """The pod condition: True when all values are there, False naming those that are not, Unknown when unread."""
     if isinstance(outcome, str):

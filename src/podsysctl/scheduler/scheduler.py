@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from podsysctl.base import clock
+from podsysctl.base import clock, metrics
 from podsysctl.base.errors import ConnectionFailedError, StatusError
 from podsysctl.client.informer import InformerSet
 from podsysctl.client.rest import Client
@@ -88,10 +88,12 @@ class Scheduler:
         nodes = self._cluster.nodes()
         chosen, message = self._decide(pod, nodes)
         if chosen is not None:
+            metrics.SCHEDULE_ATTEMPTS.labels(result="scheduled").inc()
             self._cluster.place(pod, chosen.name)
             await self._binding.acquire()
             group.create_task(self._bind(pod, chosen.name))
             return
+        metrics.SCHEDULE_ATTEMPTS.labels(result="unschedulable").inc()
         self.queue.failed(pod)
         self._recorder.event(pod.pod, "Warning", "FailedScheduling", "Scheduling", wording.truncate(message))
         await self._set_condition(pod, "Unschedulable", message)
@@ -162,6 +164,7 @@ class Scheduler:
             self._cluster.forget(pod.uid)
         if isinstance(error, StatusError) and error.code == 404:
             return
+        metrics.SCHEDULE_ATTEMPTS.labels(result="error").inc()
         log.warning("binding of pod %s failed: %s", pod.key, error.message)
         self.queue.retry(pod)
 

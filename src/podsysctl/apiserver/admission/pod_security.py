@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from podsysctl.apiserver import metrics
 from podsysctl.apiserver.admission.request import CREATE, UPDATE, AdmissionRequest
 from podsysctl.apiserver.admission.scc import SecurityContextConstraints
 from podsysctl.objects import status
@@ -19,6 +20,7 @@ from podsysctl.policy import pod_security_request, pod_template
 from podsysctl.policy.platform import Platform
 from podsysctl.policy.pod_security import LABEL_PREFIX
 from podsysctl.policy.pod_security_request import Answer, PodSecurity
+from podsysctl.policy.verdict import Gate
 
 
 class PodSecurityAdmission:
@@ -97,6 +99,8 @@ class PodSecurityAdmission:
         if answer.invalid:
             raise status.invalid(request.kind, request.name, answer.invalid)
         if answer.denial:
+            level = answer.audit.get("enforce-policy", "").partition(":")[0]
+            metrics.refused(request, Gate.POD_SECURITY, level or "Forbidden")
             raise request.forbidden(answer.denial)
 
 

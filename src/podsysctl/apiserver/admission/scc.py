@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from podsysctl.apiserver import metrics
 from podsysctl.apiserver.admission.request import CONNECT, CREATE, UPDATE, AdmissionRequest
 from podsysctl.apiserver.auth.rbac import Attributes
 from podsysctl.apiserver.auth.user import UserInfo, service_account
@@ -25,6 +26,7 @@ from podsysctl.policy.scc import admit, constraint, ordering
 from podsysctl.policy.scc.constraint import Constraint
 from podsysctl.policy.scc.namespace_range import NamespaceRanges
 from podsysctl.policy.scc.provider import Provider
+from podsysctl.policy.verdict import Gate
 from podsysctl.sysctls import safe
 
 RANGES_TIMEOUT_S = 10.0
@@ -77,6 +79,7 @@ class SecurityContextConstraints:
         for key, value in decision.audit.items():
             request.audit(key, value)
         if decision.pod is None:
+            metrics.refused(request, Gate.CONSTRAINTS, "NoConstraintAdmits")
             raise request.forbidden(decision.denial)
         _replace(request.object, decision.pod)
 
@@ -99,6 +102,7 @@ class SecurityContextConstraints:
         usable = self._usable(request, request.object, request.user)
         decision = admit.decide_update(request.object, providers, usable)
         if decision.pod is None:
+            metrics.refused(request, Gate.CONSTRAINTS, "NoConstraintAdmits")
             raise request.forbidden(decision.second_denial)
         request.audit("securitycontextconstraints.admission.openshift.io/chosen", decision.constraint)
 

@@ -32,7 +32,7 @@ class DrainController:
         self._client = client
         self._events = events
         self._clock = clock
-        self.queue: WorkQueue[str] = WorkQueue(max_s=30.0)
+        self.queue: WorkQueue[str] = WorkQueue(name="machine-config-drain", max_s=30.0)
         self._since_s: dict[str, float] = {}
         self._nodes = informers.informer(drain.NODE)
         self._nodes.add_handler(on_add=self._enqueue, on_update=lambda _, new: self._enqueue(new))

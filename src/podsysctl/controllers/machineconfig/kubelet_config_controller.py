@@ -23,7 +23,7 @@ class KubeletConfigController:
     def __init__(self, client: Client, informers: InformerSet, clock: Clock) -> None:
         self._client = client
         self._clock = clock
-        self.queue: WorkQueue[str] = WorkQueue(max_s=30.0)
+        self.queue: WorkQueue[str] = WorkQueue(name="kubelet-config", max_s=30.0)
         self._configs = informers.informer(names.KUBELET_CONFIG)
         self._pools = informers.informer(names.POOL)
         self._machine_configs = informers.informer(names.MACHINE_CONFIG)

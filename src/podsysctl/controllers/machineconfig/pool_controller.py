@@ -6,7 +6,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from podsysctl.base.clock import Clock, format_time
+from podsysctl.base import metrics
+from podsysctl.base.clock import Clock, format_time, parse_time
 from podsysctl.client.events import EventRecorder
 from podsysctl.client.informer import InformerSet
 from podsysctl.client.rest import Client
@@ -23,6 +24,15 @@ Object = dict[str, Any]
 COALESCE_S = 0.05
 """Many nodes change at once; a pool is looked at once for all that changed in this time."""
 
+_STATES = {
+    "all": "machineCount",
+    "updated": "updatedMachineCount",
+    "ready": "readyMachineCount",
+    "unavailable": "unavailableMachineCount",
+    "degraded": "degradedMachineCount",
+}
+"""How the metrics call the counts of a pool's status."""
+
 
 class PoolController:
     """`queue` holds names of pools."""
@@ -31,7 +41,7 @@ class PoolController:
         self._client = client
         self._events = events
         self._clock = clock
-        self.queue: WorkQueue[str] = WorkQueue(max_s=30.0)
+        self.queue: WorkQueue[str] = WorkQueue(name="machine-config-pool", max_s=30.0)
         self._members = Members()
         self._pools = informers.informer(names.POOL)
         self._nodes = informers.informer(NODE)
@@ -61,6 +71,7 @@ class PoolController:
         """Taints, targets and status of one pool."""
         pool = self._pools.get(name)
         if pool is None:
+            _forget(name)
             return
         nodes = self._members.nodes(name)
         await self._fix_taints(pool, nodes)
@@ -103,11 +114,37 @@ class PoolController:
 
     async def _write_status(self, pool: Object, nodes: Sequence[Object]) -> None:
         status = pool_status.pool_status(pool, nodes, format_time(self._clock.now()))
+        _count(pool["metadata"]["name"], status)
         if status == pool.get("status"):
             return
         await self._client.update(names.POOL, {**pool, "status": status}, "status")
         was = (pool.get("status") or {}).get("configuration", {}).get("name", "")
         now = status["configuration"].get("name", "")
         if was and now != was:
+            self._count_completed(pool)
             text = f"Pool {pool['metadata']['name']} has completed update to MachineConfig {now}"
             self._events.event(pool, "Normal", "Completed", text)
+
+    def _count_completed(self, pool: Object) -> None:
+        name = pool["metadata"]["name"]
+        metrics.ROLLOUTS.labels(pool=name).inc()
+        for condition in (pool.get("status") or {}).get("conditions") or ():
+            if condition["type"] == "Updating" and condition["status"] == "True":
+                elapsed = self._clock.now() - parse_time(condition["lastTransitionTime"])
+                metrics.ROLLOUT_DURATION.labels(pool=name).observe(max(0.0, elapsed.total_seconds()))
+
+
+def _count(pool: str, status: Object) -> None:
+    """Show how far a pool is."""
+    for state, field in _STATES.items():
+        metrics.ROLLOUT_NODES.labels(pool=pool, state=state).set(status[field])
+    total = status["machineCount"]
+    metrics.ROLLOUT_PROGRESS.labels(pool=pool).set(status["updatedMachineCount"] / total if total else 1.0)
+
+
+def _forget(pool: str) -> None:
+    """A pool is gone."""
+    metrics.ROLLOUT_NODES.forget(pool=pool)
+    metrics.ROLLOUT_PROGRESS.forget(pool=pool)
+    metrics.ROLLOUTS.forget(pool=pool)
+    metrics.ROLLOUT_DURATION.forget(pool=pool)

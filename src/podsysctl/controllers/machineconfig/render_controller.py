@@ -25,7 +25,7 @@ class RenderController:
         self._client = client
         self._events = events
         self._clock = clock
-        self.queue: WorkQueue[str] = WorkQueue(max_s=30.0)
+        self.queue: WorkQueue[str] = WorkQueue(name="machine-config-render", max_s=30.0)
         self._pools = informers.informer(names.POOL)
         self._machine_configs = informers.informer(names.MACHINE_CONFIG)
         self._kubelet_configs = informers.informer(names.KUBELET_CONFIG)
