@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from docs import metrics_text
+
 from podsysctl.cli import reference
 from podsysctl.policy.lint import pages
 from podsysctl.policy.lint.rules import RULES
@@ -24,7 +26,12 @@ def command_page() -> Pages:
     return {"commands.md": reference.page()}
 
 
-GENERATORS: tuple[Callable[[], Pages], ...] = (rule_pages, command_page)
+def metrics_page() -> Pages:
+    """How to read the metrics, and all of them."""
+    return {"metrics.md": metrics_text.page()}
+
+
+GENERATORS: tuple[Callable[[], Pages], ...] = (rule_pages, command_page, metrics_page)
 """Each makes pages by their path below docs/."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 
 from podsysctl.base.clock import FakeClock
 from podsysctl.base.errors import PodsysctlError
@@ -19,6 +20,7 @@ from tests.controllers.cluster import running as running_cluster
 from tests.metrics import reading
 from tests.node.test_config_daemon import is_true, machine_config, machines
 
+TOP = Path(__file__).resolve().parents[2]
 PATH = "/api/v1/namespaces/default/pods"
 MERGE = "application/merge-patch+json"
 
@@ -84,6 +86,28 @@ async def test_requests_of_strangers_make_no_series(api: Api) -> None:
         text = await _text(api)
         assert len(reading.series("apiserver_request_total", text)) == before
         assert "things" not in text
+
+
+async def test_role_of_the_page_lets_a_service_account_read(api: Api) -> None:
+    """What docs/metrics.md says: a ServiceAccount reads /metrics once its role names the path, and not before."""
+    accounts = "/api/v1/namespaces/default/serviceaccounts"
+    await api.make(accounts, {"metadata": {"name": "prometheus"}})
+    asked = await api.make(f"{accounts}/prometheus/token", {"spec": {"audiences": []}})
+    bearer = {"Authorization": f"Bearer {asked['status']['token']}"}
+    roles = "/apis/rbac.authorization.k8s.io/v1"
+    text = (TOP / "docs" / "metrics.md").read_text()
+    role = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    subject = {"kind": "ServiceAccount", "name": "prometheus", "namespace": "default"}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "metrics-reader"}
+    binding = {"metadata": {"name": "prometheus"}, "roleRef": reference, "subjects": [subject]}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as prometheus:
+        async with prometheus.get(api.server.url + "/metrics", headers=bearer) as answer:
+            assert answer.status == 403
+        await api.make(f"{roles}/clusterroles", role)
+        await api.make(f"{roles}/clusterrolebindings", binding)
+        async with prometheus.get(api.server.url + "/metrics", headers=bearer) as answer:
+            assert answer.status == 200
+            assert reading.families(await answer.text())
 
 
 async def test_pods_that_the_server_refuses_are_counted(api: Api) -> None:

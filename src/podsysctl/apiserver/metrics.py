@@ -83,7 +83,7 @@ class Metrics:
         metrics.STORAGE_OBJECTS.forget()
         for resource, count in self._store.counts().items():
             metrics.STORAGE_OBJECTS.labels(resource=resource).set(count)
-        metrics.STORE_REVISION.set(self._store.revision)
+        metrics.STORE_REVISION.labels().set(self._store.revision)
         return metrics.text()
 
 

@@ -11,7 +11,7 @@ and plain counts; a value of a sysctl has the kernel's own unit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -35,6 +35,19 @@ _WORK_S = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
 _ROLLOUT_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
 
 
+class Declared(NamedTuple):
+    """What is declared of a metric: `kind` is counter, gauge or histogram."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+DECLARED: list[Declared] = []
+"""All metrics in the order of this file."""
+
+
 class Family(Generic[M]):
     """One metric with labels, and at most `bound` series: what would be one more is counted and not kept."""
 
@@ -54,7 +67,7 @@ class Family(Generic[M]):
         if found is None:
             if len(self._series) >= self._bound:
                 return self._refuse()
-            found = self._series[key] = self._metric.labels(*key)
+            found = self._series[key] = self._metric.labels(*key) if key else self._metric
         return found
 
     def forget(self, **values: str) -> None:
@@ -69,24 +82,27 @@ class Family(Generic[M]):
 
     def _refuse(self) -> M:
         """A series that is in no registry."""
-        SERIES_REFUSED.inc()
+        SERIES_REFUSED.labels().inc()
         if self._overflow is None:
             kind: type[M] = type(self._metric)
             self._overflow = kind("overflow", "Never shown.", registry=None)
         return self._overflow
 
 
-def _counter(name: str, help: str, labels: Sequence[str], bound: int = limits.METRIC_SERIES) -> Family[Counter]:
+def _counter(name: str, help: str, labels: Sequence[str] = (), bound: int = limits.METRIC_SERIES) -> Family[Counter]:
+    DECLARED.append(Declared(name, "counter", help, tuple(labels)))
     return Family(Counter(name, help, labels, registry=REGISTRY), labels, bound)
 
 
-def _gauge(name: str, help: str, labels: Sequence[str], bound: int = limits.METRIC_SERIES) -> Family[Gauge]:
+def _gauge(name: str, help: str, labels: Sequence[str] = (), bound: int = limits.METRIC_SERIES) -> Family[Gauge]:
+    DECLARED.append(Declared(name, "gauge", help, tuple(labels)))
     return Family(Gauge(name, help, labels, registry=REGISTRY), labels, bound)
 
 
 def _histogram(
     name: str, help: str, labels: Sequence[str], buckets: Sequence[float], bound: int = limits.METRIC_SERIES
 ) -> Family[Histogram]:
+    DECLARED.append(Declared(name, "histogram", help, tuple(labels)))
     return Family(Histogram(name, help, labels, buckets=buckets, registry=REGISTRY), labels, bound)
 
 
@@ -99,10 +115,9 @@ def text() -> bytes:
 disable_created_metrics()  # type: ignore[no-untyped-call]
 ProcessCollector(registry=REGISTRY)
 
-SERIES_REFUSED = Counter(
+SERIES_REFUSED = _counter(
     "podsysctl_metric_series_refused_total",
     "Values that were not kept because their metric had its greatest number of series.",
-    registry=REGISTRY,
 )
 
 # --- the API server
@@ -127,7 +142,7 @@ REQUESTS_INFLIGHT = _gauge(
 )
 REQUESTS_LONG_RUNNING = _gauge("apiserver_longrunning_requests", "Watches and streams open now.", _RESOURCE)
 STORAGE_OBJECTS = _gauge("apiserver_storage_objects", "Objects in the store.", ("resource",))
-STORE_REVISION = Gauge("podsysctl_store_revision", "Revision of the last write that was stored.", registry=REGISTRY)
+STORE_REVISION = _gauge("podsysctl_store_revision", "Revision of the last write that was stored.")
 
 # --- admission of pods, by the API server and by nodes
 
