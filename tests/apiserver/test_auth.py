@@ -16,6 +16,7 @@ from podsysctl.apiserver.auth.rbac import Attributes, Authorizer, rule_allows
 from podsysctl.apiserver.auth.user import UserInfo
 from podsysctl.apiserver.pki import Authority
 from podsysctl.apiserver.store import Store
+from podsysctl.objects import tuning
 from tests.apiserver.api import PODS, Api, client_tls
 
 RBAC = "rbac.authorization.k8s.io"
@@ -140,6 +141,39 @@ async def test_default_roles_serve_the_components(api: Api) -> None:
     assert (await as_user(api, "system:node:n1", "/api/v1/pods", "system:nodes"))[0] == 200
     assert (await as_user(api, "system:node:n1", "/apis/apps/v1/deployments", "system:nodes"))[0] == 403
     assert (await as_user(api, "nobody", "/apis"))[0] == 200
+
+
+async def test_node_writes_the_status_of_its_own_profile_alone(api: Api) -> None:
+    """It reads all, but another's status, and every specification, are not its to write."""
+    path = f"/apis/tuned.openshift.io/v1/namespaces/{tuning.NAMESPACE}/profiles"
+    await api.make("/api/v1/namespaces", {"metadata": {"name": tuning.NAMESPACE}})
+    for name in ("n1", "n2"):
+        await api.make(
+            path,
+            {
+                "apiVersion": "tuned.openshift.io/v1",
+                "kind": "Profile",
+                "metadata": {"name": name},
+                "spec": {"config": {"tunedProfile": "p"}},
+            },
+        )
+    tls = client_tls(api.server, "system-node-n1", "system:node:n1", ("system:nodes",))
+    headers = {"Content-Type": "application/merge-patch+json"}
+    connector = aiohttp.TCPConnector(ssl=tls)
+    async with aiohttp.ClientSession(api.server.url, connector=connector, headers=headers) as session:
+
+        async def patch(name: str, body: Any) -> tuple[int, str]:
+            async with session.patch(f"{path}/{name}", data=orjson.dumps(body)) as answer:
+                return answer.status, str((await answer.json()).get("message", ""))
+
+        status = {"status": {"tunedProfile": "p"}}
+        assert (await patch("n1/status", status))[0] == 200
+        code, message = await patch("n2/status", status)
+        assert code == 403
+        assert f"node n1 may only write the status of Profile {tuning.NAMESPACE}/n1" in message
+        assert (await patch("n1", {"spec": {"config": {"tunedProfile": "q"}}}))[0] == 403
+        async with session.get(path) as answer:
+            assert answer.status == 200
 
 
 async def test_impersonation_needs_the_right_and_takes_the_place(api: Api) -> None:

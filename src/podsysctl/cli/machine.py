@@ -25,7 +25,7 @@ from podsysctl.client.config import ClientConfig
 from podsysctl.client.rest import Client
 from podsysctl.cni import install
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
-from podsysctl.controllers.manager import Manager
+from podsysctl.controllers.manager import CONTROLLERS, Manager, with_openshift_profiles
 from podsysctl.node import forwarding, published
 from podsysctl.node import machine as machine_facts
 from podsysctl.node.config import AgentConfig, KubeletConfiguration
@@ -60,13 +60,17 @@ class NodePlan:
 
 @dataclass(frozen=True, slots=True)
 class MachineConfig:
-    """What to start. `runtime_endpoint` '' means a private containerd; `port` 0 any free port."""
+    """What to start. `runtime_endpoint` '' means a private containerd; `port` 0 any free port.
+
+    With `openshift_profiles` nodes are tuned as OpenShift tunes them, which changes the machine.
+    """
 
     data_dir: Path
     nodes: tuple[NodePlan, ...]
     port: int
     runtime_endpoint: str = ""
     allowed_unsafe_sysctls: tuple[str, ...] = ()
+    openshift_profiles: bool = False
     up_arguments: tuple[str, ...] = ()
     files: MachineFiles = field(init=False)
 
@@ -125,7 +129,8 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
             _client(api, "controller-manager", "system:kube-controller-manager", ("system:masters",))
         )
         group.create_task(Scheduler(scheduler).run(), name="scheduler")
-        group.create_task(Manager(manager).run(), name="controllers")
+        controllers = with_openshift_profiles() if config.openshift_profiles else CONTROLLERS
+        group.create_task(Manager(manager, controllers=controllers).run(), name="controllers")
         group.create_task(MachineConfigOperator(manager).run(), name="machine-config")
         endpoint = config.runtime_endpoint
         if not endpoint:

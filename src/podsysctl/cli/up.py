@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="comma-separated patterns that every node allows, as the kubelet's flag",
     )
+    parser.add_argument(
+        "--default-profiles",
+        action="store_true",
+        help="tune every node as OpenShift does by default; without it, nothing of the machine changes by itself",
+    )
     parser.add_argument("--foreground", action="store_true", help="stay in the foreground and log to stderr")
 
 
@@ -68,6 +73,7 @@ def _foreground(args: argparse.Namespace) -> int:
         port=args.port,
         runtime_endpoint=args.runtime_endpoint,
         allowed_unsafe_sysctls=tuple(p for p in args.allowed_unsafe_sysctls.split(",") if p),
+        openshift_profiles=args.default_profiles,
         up_arguments=_repeated(args),
     )
     with config.files.lock():
@@ -84,6 +90,8 @@ def _repeated(args: argparse.Namespace) -> tuple[str, ...]:
     for name in ("masters", "workers", "node_name", "runtime_endpoint", "allowed_unsafe_sysctls"):
         if getattr(args, name):
             words.append(f"--{name.replace('_', '-')}={getattr(args, name)}")
+    if args.default_profiles:
+        words.append("--default-profiles")
     return tuple(words)
 
 

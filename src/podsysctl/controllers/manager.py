@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from podsysctl.base import clock
 from podsysctl.client.informer import InformerSet
@@ -22,6 +23,7 @@ from podsysctl.controllers.scc_namespaces import NamespaceRangeController
 from podsysctl.controllers.scope import Controller, Scope
 from podsysctl.controllers.statefulset.controller import StatefulSetController
 from podsysctl.controllers.taint_eviction import TaintEvictionController
+from podsysctl.controllers.tuning.controller import NodeTuningController
 
 CONTROLLERS: tuple[Callable[[Scope], Controller], ...] = (
     NamespaceController,
@@ -36,9 +38,16 @@ CONTROLLERS: tuple[Callable[[Scope], Controller], ...] = (
     DisruptionController,
     CniAllowlistController,
     NamespaceRangeController,
+    NodeTuningController,
     GarbageCollector,
 )
 """All controllers; each works alone as well. The garbage collector is last, since it uses others' informers."""
+
+
+def with_openshift_profiles() -> tuple[Callable[[Scope], Controller], ...]:
+    """All controllers, where the default Tuned recommends OpenShift's profiles instead of none."""
+    tuning = partial(NodeTuningController, openshift_profiles=True)
+    return tuple(tuning if make is NodeTuningController else make for make in CONTROLLERS)
 
 
 class Manager:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from podsysctl.apiserver.admission.escalation import RbacEscalation
 from podsysctl.apiserver.admission.kubelet_config import KubeletConfigObjects
 from podsysctl.apiserver.admission.lifecycle import NamespaceLifecycle
+from podsysctl.apiserver.admission.node_profile import NodeProfiles
 from podsysctl.apiserver.admission.pod_security import PodSecurityAdmission
 from podsysctl.apiserver.admission.priority import Priority
 from podsysctl.apiserver.admission.request import AdmissionRequest, Plugin
@@ -26,6 +27,7 @@ PLUGINS: tuple[Plugin, ...] = (
     ConstraintObjects(),
     NamespaceRanges(),
     KubeletConfigObjects(),
+    NodeProfiles(),
 )
 
 
