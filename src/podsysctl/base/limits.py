@@ -145,3 +145,24 @@ CNI_NETWORKS_PER_POD = 64
 
 METRIC_SERIES = 20_000
 """Series of one metric: 1,000 nodes with 20 tuned parameters; past it values are counted as refused, not kept."""
+
+TUNED_PROFILE_CHARACTERS = 512 * 1024
+"""Longest text of one tuning profile; real ones have a few KiB, and an object of the API holds 3 MiB at most."""
+
+TUNED_PROFILES = 128
+"""Profiles that one profile may include, itself counted; the longest chain that OpenShift ships has five."""
+
+TUNED_INCLUDE_DEPTH = 32
+"""Deepest chain of includes, far below Python's own recursion limit."""
+
+TUNED_SETTINGS = 4096
+"""Keys and variables of one profile after merging; more than the kernel of a machine has parameters of a name."""
+
+TUNED_VALUE_CHARACTERS = 16 * 1024
+"""Longest value after variables are filled in: what stops variables that double each other."""
+
+TUNED_FUNCTION_CALLS = 2048
+"""Functions that one profile evaluates, each over a value of bounded length."""
+
+TUNED_PROCESSORS = 8192
+"""Processors that lists and masks may name, the most that Linux is built for (CONFIG_NR_CPUS)."""

@@ -112,9 +112,13 @@ class Plan:
 class MachineFacts:
     """What functions of the language may ask of the machine; made by the caller, so that this package stays pure.
 
-    `virtualization` is what systemd-detect-virt prints (`none` on bare metal), `cpus` the online processors.
+    `virtualization` is what systemd-detect-virt prints (`none` on bare metal), `cpus` the online processors, `uname`
+    the words of uname(2) with spaces between them. `files` are texts by path: /proc/cpuinfo,
+    /sys/devices/system/cpu/present and every processor's topology/physical_package_id are looked at, and what a
+    profile's `[variables]` include.
     """
 
     virtualization: str = "none"
     cpus: tuple[int, ...] = (0,)
     files: tuple[tuple[str, str], ...] = ()
+    uname: str = ""
