@@ -13,10 +13,11 @@ import yaml
 
 from podsysctl.base.errors import UsageError
 from podsysctl.client.events import EventRecorder
+from podsysctl.client.informer import Informer
 from podsysctl.controllers.machineconfig.kubelet_config import configuration_file
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
 from podsysctl.controllers.scope import NODES
-from podsysctl.node.config_daemon import ConfigDaemon
+from podsysctl.node.config_daemon import ConfigDaemon, follow
 from podsysctl.objects import machineconfig as names
 from tests.controllers.cluster import Cluster, running
 
@@ -52,9 +53,11 @@ class Machine:
     def start(self) -> None:
         """What a start of the process does."""
         recorder = EventRecorder(self.cluster.client, "machineconfigdaemon", self.name)
-        daemon = ConfigDaemon(self.cluster.client, self.name, self.file, self.restart, recorder)
+        nodes = Informer(self.cluster.client, NODES, field_selector=f"metadata.name={self.name}")
+        daemon = ConfigDaemon(self.cluster.client, nodes, self.name, self.file, self.restart, recorder)
         daemon.recover()
-        self.tasks = [asyncio.create_task(recorder.run()), asyncio.create_task(daemon.run())]
+        jobs = (recorder.run(), nodes.run(), follow(nodes, {self.name: daemon}))
+        self.tasks = [asyncio.create_task(job) for job in jobs]
 
     async def kill(self) -> None:
         """End the process without a chance to tidy up."""
@@ -198,8 +201,9 @@ async def test_crash_between_failure_and_report_is_reported_after_the_start(tmp_
         await asyncio.wait_for(node.hang.wait(), 15)
         await node.kill()
         wanted = (await pool(cluster))["spec"]["configuration"]["name"]
+        recorder = EventRecorder(cluster.client, "d", node.name)
         daemon = ConfigDaemon(
-            cluster.client, node.name, node.file, node.restart, EventRecorder(cluster.client, "d", node.name)
+            cluster.client, Informer(cluster.client, NODES), node.name, node.file, node.restart, recorder
         )
         daemon.recover()
         record = node.file.with_name("machine-config.json")

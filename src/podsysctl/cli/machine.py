@@ -20,6 +20,7 @@ from podsysctl.apiserver import kubeconfig
 from podsysctl.apiserver.config import ServerConfig
 from podsysctl.apiserver.pki import Credential
 from podsysctl.apiserver.server import ApiServer
+from podsysctl.cli import machine_files
 from podsysctl.cli.machine_files import MachineFiles, MachineState
 from podsysctl.client.config import ClientConfig
 from podsysctl.client.rest import Client
@@ -31,6 +32,7 @@ from podsysctl.node import machine as machine_facts
 from podsysctl.node.config import AgentConfig, KubeletConfiguration
 from podsysctl.node.networks.places import MachinePlaces
 from podsysctl.node.server import Tls
+from podsysctl.node.simulated import fleet
 from podsysctl.node.supervisor import NodeSupervisor
 from podsysctl.runtime.containerd import PrivateContainerd
 from podsysctl.runtime.images import aliases, local
@@ -40,6 +42,7 @@ from podsysctl.sysctls.kernel_facts import KernelFacts
 
 log = logging.getLogger("podsysctl")
 
+SIMULATED_ROLE = "worker"
 MASTER_TAINT = {"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}
 
 
@@ -63,6 +66,7 @@ class MachineConfig:
     """What to start. `runtime_endpoint` '' means a private containerd; `port` 0 any free port.
 
     With `openshift_profiles` nodes are tuned as OpenShift tunes them, which changes the machine.
+    `simulated_nodes` of the nodes have no runtime.
     """
 
     data_dir: Path
@@ -71,11 +75,17 @@ class MachineConfig:
     runtime_endpoint: str = ""
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     openshift_profiles: bool = False
+    simulated_nodes: int = 0
     up_arguments: tuple[str, ...] = ()
     files: MachineFiles = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", MachineFiles(self.data_dir))
+
+    @property
+    def has_several_nodes(self) -> bool:
+        """Whether pods of one node can go to another."""
+        return len(self.nodes) + self.simulated_nodes > 1
 
 
 def plan_nodes(masters: int, workers: int, name: str = "") -> tuple[NodePlan, ...]:
@@ -149,9 +159,28 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
         kernel = group.create_task(published.measure_kernel(), name="kernel-survey")
         places = MachinePlaces.below(config.files.networks)
         install.install(places.plugins[0])
+        await _simulate(config, api, manager, stack, group)
         for plan in config.nodes:
             supervisor = await _node(config, api, runtime, plan, kernel, stack, places)
             group.create_task(supervisor.run(), name=f"node-{plan.name}")
+
+
+async def _simulate(
+    config: MachineConfig, api: ApiServer, admin: Client, stack: AsyncExitStack, group: asyncio.TaskGroup
+) -> None:
+    """The nodes without a runtime; those of an earlier start that are not asked for any more go."""
+    names = machine_files.simulated_names(config.simulated_nodes)
+    await fleet.remove_others(admin, names)
+    if not names:
+        return
+    client = await stack.enter_async_context(
+        _client(api, "simulated-nodes", "system:simulated-nodes", ("system:nodes",))
+    )
+    kubelet = KubeletConfiguration(allowed_unsafe_sysctls=config.allowed_unsafe_sysctls)
+    config.files.nodes.mkdir(mode=0o750, parents=True, exist_ok=True)
+    labels = NodePlan("", (SIMULATED_ROLE,)).labels
+    nodes = fleet.SimulatedFleet(client, names, config.files.nodes, labels=labels, kubelet=kubelet)
+    group.create_task(nodes.run(), name="simulated-nodes")
 
 
 async def _node(
@@ -180,7 +209,7 @@ async def _node(
     address = machine_facts.default_address()
     serving = api.authority.serving_credential((address, plan.name, "localhost"), f"system:node:{plan.name}")
     tls = Tls(serving.certificate, serving.key, api.authority.ca_pem)
-    return NodeSupervisor(client, runtime, agent_config, tls, kernel, drains=len(config.nodes) > 1, places=places)
+    return NodeSupervisor(client, runtime, agent_config, tls, kernel, drains=config.has_several_nodes, places=places)
 
 
 def _tell(config: MachineConfig, api: ApiServer, endpoint: str) -> None:
@@ -192,6 +221,7 @@ def _tell(config: MachineConfig, api: ApiServer, endpoint: str) -> None:
             runtime_endpoint=endpoint,
             private_runtime=not config.runtime_endpoint,
             nodes=tuple(plan.name for plan in config.nodes),
+            simulated_nodes=config.simulated_nodes,
             up_arguments=config.up_arguments,
         )
     )

@@ -26,6 +26,11 @@ _BEFORE_A_START = frozenset({"aliases.toml", "images"})
 """What a data directory may hold before its first cluster."""
 
 
+def simulated_names(count: int) -> tuple[str, ...]:
+    """The names of the nodes of `--simulated-nodes`."""
+    return tuple(f"simulated-{i}" for i in range(count))
+
+
 class AlreadyRunningError(PodsysctlError):
     """Another process serves this data directory."""
 
@@ -43,7 +48,8 @@ class MachineState:
     """What a running cluster wrote down for `status` and `down`.
 
     `pid` is the serving process, `server` the API's URL, `runtime_endpoint` the CRI socket's URL, `private_runtime`
-    whether the runtime is ours to remove, `up_arguments` what the cluster was last started with.
+    whether the runtime is ours to remove, `up_arguments` what the cluster was last started with, `simulated_nodes` how
+    many nodes beside `nodes` have no runtime.
     """
 
     pid: int
@@ -53,6 +59,7 @@ class MachineState:
     private_runtime: bool
     nodes: tuple[str, ...]
     up_arguments: tuple[str, ...] = ()
+    simulated_nodes: int = 0
 
 
 class MachineFiles:

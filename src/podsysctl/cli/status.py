@@ -36,8 +36,11 @@ def run(args: argparse.Namespace) -> int:
         }))  # fmt: skip
         return 0
     print(f"server:      {state.server}\nkubeconfig:  {state.kubeconfig}\nruntime:     {state.runtime_endpoint}")
-    for node in nodes:
+    for node in nodes[: len(state.nodes)]:
         print(f"node:        {node['name']} {'Ready' if node['ready'] else 'NotReady'}")
+    if state.simulated_nodes:
+        ready = sum(node["ready"] for node in nodes[len(state.nodes) :])
+        print(f"simulated:   {state.simulated_nodes} nodes, {ready} Ready")
     return 0
 
 
@@ -53,7 +56,7 @@ def is_ready(files: MachineFiles) -> bool:
 
 
 def read_nodes(state: MachineState) -> list[dict[str, Any]]:
-    """Name and readiness of the nodes that the cluster was started with. Raises StatusError."""
+    """Name and readiness of the nodes that the cluster was started with, simulated ones last. Raises StatusError."""
     from podsysctl.client import config, loop
     from podsysctl.client.rest import Client
     from podsysctl.objects.kinds import builtin_by_resource
@@ -62,8 +65,9 @@ def read_nodes(state: MachineState) -> list[dict[str, Any]]:
         async with Client(config.load(state.kubeconfig)) as client:
             return (await client.list(builtin_by_resource("", "v1", "nodes"))).items
 
+    expected = (*state.nodes, *machine_files.simulated_names(state.simulated_nodes))
     found = {node["metadata"]["name"]: node for node in loop.run(ask(), uvloop=False)}
-    return [{"name": name, "ready": name in found and _is_ready(found[name])} for name in state.nodes]
+    return [{"name": name, "ready": name in found and _is_ready(found[name])} for name in expected]
 
 
 def _is_ready(node: dict[str, Any]) -> bool:

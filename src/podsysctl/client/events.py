@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from podsysctl.base import clock, limits
 from podsysctl.base.errors import ConnectionFailedError, StatusError
@@ -98,6 +98,16 @@ def reference(obj: Object, field_path: str = "") -> dict[str, str]:
     return {key: value for key, value in out.items() if value}
 
 
+class Recorder(Protocol):
+    """Where a component says what it did to an object and why."""
+
+    def event(
+        self, obj: Object, type: str, reason: str, message: str, *, action: str = "", field_path: str = ""
+    ) -> None:
+        """Record that something happened to `obj`; returns at once."""
+        ...
+
+
 class EventRecorder:
     """Writes events of one component in the background, in order; `run` must be running.
 
@@ -122,8 +132,18 @@ class EventRecorder:
 
         `type` is Normal or Warning, `reason` CamelCase. Returns at once; past the queue's bound it is dropped.
         """
+        self.record(self._host, obj, type, reason, message, action, field_path)
+
+    def on_host(self, host: str) -> Recorder:
+        """The same component on another node: its events are written by this recorder."""
+        return _OnHost(self, host)
+
+    def record(
+        self, host: str, obj: Object, type: str, reason: str, message: str, action: str, field_path: str
+    ) -> None:
+        """`event` of the component on a given node."""
         involved = reference(obj, field_path)
-        write = self._correlate(involved, type, reason, message, action)
+        write = self._correlate(host, involved, type, reason, message, action)
         if write is None:
             return
         try:
@@ -148,7 +168,9 @@ class EventRecorder:
         except TimeoutError:
             log.warning("%d events are not written", self._queue.qsize())
 
-    def _correlate(self, involved: dict[str, str], type: str, reason: str, message: str, action: str) -> _Write | None:
+    def _correlate(
+        self, host: str, involved: dict[str, str], type: str, reason: str, message: str, action: str
+    ) -> _Write | None:
         message, combined = self._combine(involved, type, reason, message)
         now = self._clock.now()
         stamp = clock.format_time(now)
@@ -165,7 +187,7 @@ class EventRecorder:
         self._seen.keep(key, seen)
         if not self._allowed(involved):
             return None
-        source = {"component": self._component, **({"host": self._host} if self._host else {})}
+        source = {"component": self._component, **({"host": host} if host else {})}
         event: Object = {
             "apiVersion": "v1",
             "kind": "Event",
@@ -180,7 +202,7 @@ class EventRecorder:
             "type": type,
             "eventTime": None,
             "reportingComponent": self._component,
-            "reportingInstance": self._host,
+            "reportingInstance": host,
         }
         if action:
             event["action"] = action
@@ -243,3 +265,16 @@ class EventRecorder:
                 if error.code != 404:  # expired or deleted in the meantime: write it anew
                     raise
         await self._client.create(EVENTS, write.event)
+
+
+@dataclass(frozen=True, slots=True)
+class _OnHost:
+    """One component on one of many nodes that share a recorder."""
+
+    recorder: EventRecorder
+    host: str
+
+    def event(
+        self, obj: Object, type: str, reason: str, message: str, *, action: str = "", field_path: str = ""
+    ) -> None:
+        self.recorder.record(self.host, obj, type, reason, message, action, field_path)

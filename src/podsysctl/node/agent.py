@@ -33,6 +33,7 @@ from podsysctl.node.pool import Pool
 from podsysctl.node.probes.manager import Probes
 from podsysctl.node.references import References
 from podsysctl.node.registration import Registration
+from podsysctl.node.runtime_facts import FactsOfRuntime
 from podsysctl.node.runtime_reader import RuntimeReader
 from podsysctl.node.shared import Shared
 from podsysctl.node.status_writer import PODS, StatusWriter
@@ -122,13 +123,12 @@ class Agent:
             self._pool = Pool(services, tasks, self._clock, self._view, pleg.has)
             registration = Registration(
                 self._client,
-                self._runtime,
+                FactsOfRuntime(self._runtime, pleg.problem),
                 recorder,
                 self.config,
                 self._machine,
                 self._addresses,
                 self._clock,
-                pleg.problem,
             )
             self._registration = registration
             try:

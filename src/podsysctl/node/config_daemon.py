@@ -9,15 +9,15 @@ Words and order: machine-config-operator pkg/daemon (daemon.go, update.go, drain
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, StatusError
-from podsysctl.client.events import EventRecorder
+from podsysctl.client.events import Recorder
 from podsysctl.client.informer import Informer
 from podsysctl.client.rest import Client
 from podsysctl.client.workqueue import WorkQueue
@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 Object = dict[str, Any]
 
 NODE = builtin_by_resource("", "v1", "nodes")
+COMPONENT = "machineconfigdaemon"
+"""Name of this component in events, as clients expect it."""
+
+RETRY_LONGEST_S = 10.0
 
 
 class Restart(Protocol):
@@ -41,52 +45,41 @@ class Restart(Protocol):
 
 
 class ConfigDaemon:
-    """One node's side of a rollout. `kubelet_file` is what the agent reads; `drains` is False for a lone node."""
+    """One node's side of a rollout; `follow` calls `reconcile` whenever the node may wait for a step.
+
+    `nodes` holds the node, perhaps among others. `kubelet_file` is what the agent reads; `drains` is False for a
+    lone node.
+    """
 
     def __init__(
         self,
         client: Client,
+        nodes: Informer,
         node_name: str,
         kubelet_file: Path,
         restart: Restart,
-        events: EventRecorder,
+        events: Recorder,
         *,
         drains: bool = True,
     ) -> None:
         self._client = client
+        self._nodes = nodes
         self._name = node_name
         self._kubelet_file = kubelet_file
         self._record = kubelet_file.with_name("machine-config.json")
         self._restart = restart
         self._events = events
         self._drains = drains
-        self._queue: WorkQueue[str] = WorkQueue(name="machine-config-daemon", max_s=10.0)
-        self._nodes = Informer(client, NODE, field_selector=f"metadata.name={node_name}")
-        self._nodes.add_handler(on_add=self._enqueue, on_update=lambda _, new: self._enqueue(new))
 
-    def _enqueue(self, _: Object) -> None:
-        self._queue.add(self._name)
-
-    async def run(self) -> None:
-        """Follow the Node object until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._nodes.run())
-            group.create_task(self._queue.run(self._reconcile, workers=1, retry=self._retry))
-
-    @staticmethod
-    def _retry(key: object, error: PodsysctlError) -> bool:
-        log.warning("configuration of node %s: %s", key, error.message)
-        return isinstance(error, StatusError | ConnectionFailedError)
-
-    async def _reconcile(self, _: str) -> None:
-        """Take the next step, if there is one."""
+    async def reconcile(self) -> None:
+        """Take the next step, if there is one. Raises StatusError, ConnectionFailedError."""
         node = self._nodes.get(self._name)
         if node is None:
             return
         desired = names.annotation(node, names.DESIRED_CONFIG)
         current = names.annotation(node, names.CURRENT_CONFIG)
         state = names.annotation(node, names.STATE)
-        if not desired or (desired == current and state == names.DONE):
+        if not is_behind(node):
             return
         if self.recorded_config() == desired:
             await self._finish(node, desired)
@@ -107,7 +100,7 @@ class ConfigDaemon:
             await self._report_failure(desired)
         elif state == names.DONE:  # the pool was elsewhere meanwhile and asks once more
             self._write_record({"config": self.recorded_config()})
-            await self._reconcile(self._name)
+            await self.reconcile()
 
     async def _is_drained(self, node: Object, desired: str) -> bool:
         """Ask for the drain, once, and wait for the controller's answer."""
@@ -138,7 +131,7 @@ class ConfigDaemon:
                 await self._fail(desired, error.message)
                 return
         self._write_record({"config": desired})
-        await self._reconcile(self._name)
+        await self.reconcile()
 
     def recover(self) -> None:
         """Undo a change that the process did not live to judge, before the agent starts; it is then tried anew.
@@ -149,6 +142,30 @@ class ConfigDaemon:
         if record.get("applying"):
             self._put_back(record.get("former"))
             self._write_record({"config": self.recorded_config()})
+
+    async def restore(self) -> None:
+        """Write the configuration that the node is said to run when its files are gone, before the agent starts.
+
+        `down` removes a node's files and keeps its object: the next agent must not start with another list.
+        Raises StatusError, ConnectionFailedError.
+        """
+        if self._record.exists():
+            return
+        try:
+            node = await self._client.get(NODE, self._name)
+            current = names.annotation(node, names.CURRENT_CONFIG)
+            text = names.kubelet_file(await self._client.get(names.MACHINE_CONFIG, current)) if current else ""
+        except StatusError as error:
+            if error.code != 404:
+                raise
+            return
+        except names.RenderError as error:
+            log.warning("configuration of node %s: %s", self._name, error.message)
+            return
+        if text:
+            self._kubelet_file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            _write_durably(self._kubelet_file, text)
+            self._write_record({"config": current})
 
     def _put_back(self, former: str | None) -> None:
         if former is None:
@@ -206,6 +223,32 @@ class ConfigDaemon:
 
     def _write_record(self, record: Object) -> None:
         _write_durably(self._record, json.dumps(record))
+
+
+def is_behind(node: Object) -> bool:
+    """Whether a node was told a configuration and has not reported that it runs it."""
+    desired, current = names.annotation(node, names.DESIRED_CONFIG), names.annotation(node, names.CURRENT_CONFIG)
+    return bool(desired) and (desired != current or names.annotation(node, names.STATE) != names.DONE)
+
+
+async def follow(nodes: Informer, daemons: Mapping[str, ConfigDaemon], *, workers: int = 1) -> None:
+    """Have each daemon take its steps as its node changes, until cancelled; `nodes` is run by the caller."""
+    queue: WorkQueue[str] = WorkQueue(name="machine-config-daemon", max_s=RETRY_LONGEST_S)
+
+    def seen(node: Object) -> None:
+        if node["metadata"]["name"] in daemons and is_behind(node):
+            queue.add(node["metadata"]["name"])
+
+    async def step(name: str) -> None:
+        await daemons[name].reconcile()
+
+    nodes.add_handler(on_add=seen, on_update=lambda _, new: seen(new))
+    await queue.run(step, workers=workers, retry=_retry)
+
+
+def _retry(key: object, error: PodsysctlError) -> bool:
+    log.warning("configuration of node %s: %s", key, error.message)
+    return isinstance(error, StatusError | ConnectionFailedError)
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from podsysctl.client.events import EventRecorder
+from podsysctl.client.events import Recorder
 from podsysctl.node import pod as pods
 
 NORMAL = "Normal"
@@ -35,7 +35,7 @@ SYSCTLS_NOT_APPLIED = "SysctlsNotApplied"
 class PodEvents:
     """Writes events of pods and their containers."""
 
-    def __init__(self, recorder: EventRecorder) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
     def pod(self, pod: pods.Pod, kind: str, reason: str, message: str) -> None:

@@ -29,16 +29,24 @@ async def measure_kernel() -> KernelFacts | None:
 
 async def publish(client: Client, config: AgentConfig, kernel: asyncio.Task[KernelFacts | None]) -> None:
     """Write the allowlist at once, and the kernel's facts when they are known. Raises StatusError."""
-    gates = NodeFacts(
+    await publish_gates(client, config)
+    facts = await asyncio.shield(kernel)
+    if facts is not None:
+        await _annotate(client, replace(_gates(config), kernel=facts))
+
+
+async def publish_gates(client: Client, config: AgentConfig) -> None:
+    """Write the allowlist alone. Raises StatusError."""
+    await _annotate(client, _gates(config))
+
+
+def _gates(config: AgentConfig) -> NodeFacts:
+    return NodeFacts(
         name=config.node_name,
         release=os.uname().release,
         allowed=config.kubelet.allowed_unsafe_sysctls,
         defaults=config.kubelet.default_pod_sysctls,
     )
-    await _annotate(client, gates)
-    facts = await asyncio.shield(kernel)
-    if facts is not None:
-        await _annotate(client, replace(gates, kernel=facts))
 
 
 async def _annotate(client: Client, facts: NodeFacts) -> None:

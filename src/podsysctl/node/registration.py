@@ -4,67 +4,66 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from podsysctl.base.clock import Clock, format_micro_time, format_time
-from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, RuntimeServiceError, StatusError
-from podsysctl.client.events import EventRecorder
+from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, StatusError
+from podsysctl.client.events import Recorder
 from podsysctl.client.informer import Informer
 from podsysctl.client.rest import Client
 from podsysctl.node import events, node_status
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.machine import Machine
-from podsysctl.node.node_status import RuntimeFacts
+from podsysctl.node.runtime_facts import ReadFacts
 from podsysctl.objects.kinds import builtin_by_resource
-from podsysctl.runtime.service import RuntimeService
 
 log = logging.getLogger(__name__)
 
 NODES = builtin_by_resource("", "v1", "nodes")
 LEASES = builtin_by_resource("coordination.k8s.io", "v1", "leases")
 LEASE_NAMESPACE = "kube-node-lease"
-SHOWN_IMAGES = 50
-"""Images listed in the node's status, the kubelet's default nodeStatusMaxImages."""
-
 RETRY_S = 1.0
 
 
 class Registration:
-    """The Node object of one agent. `problem` tells why the node is not ready, '' when it is."""
+    """The Node object of one agent; `read_facts` tells of what runs its pods."""
 
     def __init__(
         self,
         client: Client,
-        runtime: RuntimeService,
-        recorder: EventRecorder,
+        read_facts: ReadFacts,
+        recorder: Recorder,
         config: AgentConfig,
         machine: Machine,
         addresses: tuple[str, ...],
         clock: Clock,
-        problem: Callable[[], str],
     ) -> None:
         self._client = client
-        self._runtime = runtime
+        self._read_facts = read_facts
         self._recorder = recorder
         self._config = config
         self._machine = machine
         self._addresses = addresses
         self._clock = clock
-        self._problem = problem
         self._reported_s = 0.0
         self._changed = asyncio.Event()
-        self._informer = Informer(client, NODES, field_selector=f"metadata.name={config.node_name}")
+        self._lease: dict[str, Any] | None = None
         self.node: dict[str, Any] = {}
 
     async def follow(self) -> None:
         """Keep `node` as the API has it, until cancelled."""
+        informer = Informer(self._client, NODES, field_selector=f"metadata.name={self._config.node_name}")
+        informer.add_handler(on_add=self.seen, on_update=lambda _, new: self.seen(new))
+        await informer.run()
 
-        def take(*seen: dict[str, Any]) -> None:
-            self.node = seen[-1]
+    def seen(self, node: dict[str, Any]) -> None:
+        """Take over the Node as the API has it now."""
+        self.node = node
 
-        self._informer.add_handler(on_add=take, on_update=take)
-        await self._informer.run()
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Report with this configuration from now on."""
+        self._config = config
 
     async def register(self) -> None:
         """Create the Node, or take over the one there is, and write its first status. Raises StatusError."""
@@ -117,7 +116,7 @@ class Registration:
         now_s = self._clock.monotonic_s()
         old = self.node.get("status") or {}
         now = format_time(self._clock.now())
-        facts = await self._runtime_facts()
+        facts = await self._read_facts()
         new = node_status.status(self._config, self._machine, facts, self._addresses, old, now)
         due = now_s - self._reported_s >= self._config.kubelet.node_status_report_s
         if not (force or due or node_status.differs(old, {**old, **new})):
@@ -144,35 +143,20 @@ class Registration:
         name = self._config.node_name
         self._recorder.event({"kind": "Node", "name": name, "uid": name}, kind, reason, message)
 
-    async def _runtime_facts(self) -> RuntimeFacts:
-        try:
-            version = await self._runtime.version()
-            status = await self._runtime.status()
-            listed = await self._runtime.list_images()
-        except RuntimeServiceError as error:
-            return RuntimeFacts("containerd", "unknown", f"container runtime is down: {error.message}")
-        problems = [
-            f"container runtime {'network ' if c.type == 'NetworkReady' else ''}not ready: "
-            f"{c.type}=false reason:{c.reason} message:{c.message}"
-            for c in status.status.conditions
-            if not c.status
-        ]
-        problem = "; ".join(p for p in (*problems, self._problem()) if p)
-        return RuntimeFacts(version.runtime_name, version.runtime_version, problem, _images(listed))
-
     async def lease_loop(self) -> None:
         """Renew the node's lease at a quarter of its life, until cancelled."""
-        lease: dict[str, Any] | None = None
         while True:
             try:
-                lease = await self._renew(lease)
+                await self.renew()
                 wait_s = self._config.kubelet.lease_duration_s / 4
             except (StatusError, ConnectionFailedError) as error:
                 log.info("lease not renewed: %s", error.message)
-                lease, wait_s = None, RETRY_S
+                wait_s = RETRY_S
             await asyncio.sleep(wait_s)
 
-    async def _renew(self, lease: dict[str, Any] | None) -> dict[str, Any]:
+    async def renew(self) -> None:
+        """Renew the node's lease once. Raises StatusError, ConnectionFailedError; the next try starts afresh."""
+        lease, self._lease = self._lease, None
         name = self._config.node_name
         spec = {
             "holderIdentity": name,
@@ -182,7 +166,9 @@ class Registration:
         if lease is None:
             lease = await self._find_lease()
         if lease is not None:
-            return await self._client.update(LEASES, {**lease, "spec": {**(lease.get("spec") or {}), **spec}})
+            wanted = {**lease, "spec": {**(lease.get("spec") or {}), **spec}}
+            self._lease = await self._client.update(LEASES, wanted)
+            return
         owner = {
             "apiVersion": "v1",
             "kind": "Node",
@@ -191,7 +177,7 @@ class Registration:
         }
         metadata = {"name": name, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]}
         body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
-        return await self._client.create(LEASES, body)
+        self._lease = await self._client.create(LEASES, body)
 
     async def _find_lease(self) -> dict[str, Any] | None:
         try:
@@ -200,11 +186,3 @@ class Registration:
             if error.code == 404:
                 return None
             raise
-
-
-def _images(listed: list[Any]) -> tuple[dict[str, Any], ...]:
-    """The biggest images with their names, as `status.images` shows them."""
-    biggest = sorted(listed, key=lambda image: -image.size)[:SHOWN_IMAGES]
-    return tuple(
-        {"names": [*image.repo_digests, *image.repo_tags][:5], "sizeBytes": int(image.size)} for image in biggest
-    )

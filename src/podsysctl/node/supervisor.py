@@ -14,8 +14,9 @@ from pathlib import Path
 from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.client.events import EventRecorder
+from podsysctl.client.informer import Informer
 from podsysctl.client.rest import Client
-from podsysctl.node import machine, published
+from podsysctl.node import config_daemon, machine, published
 from podsysctl.node import pod as pods
 from podsysctl.node.agent import Agent, parse_allowlist
 from podsysctl.node.config import AgentConfig, load_kubelet_configuration
@@ -101,13 +102,16 @@ class NodeSupervisor:
         ):
             self._config = replace(self._config, kubelet_port=server.port)
             if self._follows_pools:
-                recorder = EventRecorder(self._client, "machineconfigdaemon", self.name)
+                recorder = EventRecorder(self._client, config_daemon.COMPONENT, self.name)
+                nodes = Informer(self._client, config_daemon.NODE, field_selector=f"metadata.name={self.name}")
                 daemon = ConfigDaemon(
-                    self._client, self.name, self.kubelet_file, self.restart, recorder, drains=self._drains
+                    self._client, nodes, self.name, self.kubelet_file, self.restart, recorder, drains=self._drains
                 )
                 daemon.recover()
+                await daemon.restore()
                 group.create_task(recorder.run())
-                group.create_task(daemon.run())
+                group.create_task(nodes.run())
+                group.create_task(config_daemon.follow(nodes, {self.name: daemon}))
             if self._networks is not None:
                 await asyncio.to_thread(self._networks.allowlist.ensure)
                 group.create_task(self._networks.run())
