@@ -215,6 +215,9 @@ def test_github_annotations_are_escaped(capsys: pytest.CaptureFixture[str], here
     [
         ("- name: vm.swappiness", "- name: vm.swappiness  # podsysctl:ignore PSC005"),
         ("- name: vm.swappiness", "- name: vm.swappiness  # podsysctl:ignore"),
+        ("- name: vm.swappiness", "- name: vm.swappiness  # podsysctl:ignore node-level-in-pod"),
+        ("- name: vm.swappiness", "- name: vm.swappiness  # podsysctl:ignore: PSC005, the vendor wants it"),
+        ("- name: vm.swappiness", "- name: vm.swappiness  # podsysctl:ignore because the vendor wants it"),
         ("    - name: vm.swappiness", "    # podsysctl:ignore PSC005 PSC006\n    - name: vm.swappiness"),
         ("apiVersion", "# podsysctl:ignore-file PSC005\napiVersion"),
         ("apiVersion", "# podsysctl:ignore-file\napiVersion"),
@@ -272,6 +275,22 @@ def test_fix_repairs_files_and_reports_the_rest(capsys: pytest.CaptureFixture[st
     assert "1 finding(s) repaired" in err
     assert (here / "p.yaml").read_text() == HOSTILE.replace("kernel/shm", "kernel.shm")
     assert "repaired" not in check(capsys, "p.yaml", "--fix")[2]
+
+
+def test_fix_repairs_one_place_twice_in_one_call(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    """A number as the value of a name with slashes, and line ends of another system stay."""
+    text = HOSTILE.replace('value: "1"', "value: 1").replace("\n", "\r\n")
+    (here / "p.yaml").write_bytes(text.encode())
+    check(capsys, "p.yaml", "--fix")
+    assert (here / "p.yaml").read_bytes() == HOSTILE.replace("kernel/shm", "kernel.shm").replace("\n", "\r\n").encode()
+    assert "repairs" not in check(capsys, "p.yaml")[2]
+
+
+def test_file_of_parameters_is_known_by_its_content(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    """When it is named itself; in a directory only sysctl.d counts."""
+    (here / "tuning.conf").write_text("# nodes\n\n-vm.swappiness = 999\n")
+    assert rules(found(capsys, "tuning.conf")) == ["PSC008"]
+    assert rules(found(capsys, ".")) == []
 
 
 def test_fix_leaves_excused_findings_alone(capsys: pytest.CaptureFixture[str], here: Path) -> None:

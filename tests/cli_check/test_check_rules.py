@@ -102,6 +102,51 @@ spec:
   - name: c
     image: i
 """
+ELASTICSEARCH = """\
+apiVersion: elasticsearch.k8s.elastic.co/v1
+kind: Elasticsearch
+metadata:
+  name: quick
+spec:
+  nodeSets:
+  - name: default
+    podTemplate:
+      spec:
+        containers: []
+        initContainers:
+        - name: sysctl
+          securityContext: {privileged: true}
+          command: [sh, -c, sysctl -w vm.max_map_count=262144]
+"""
+ROLLOUT = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata:
+  name: web
+spec:
+  template:
+    spec:
+      securityContext:
+        sysctls:
+        - name: vm.swappiness
+          value: "1"
+"""
+TEMPLATE = """\
+apiVersion: template.openshift.io/v1
+kind: Template
+metadata:
+  name: t
+objects:
+- apiVersion: v1
+  kind: Pod
+  metadata:
+    name: ${NAME}
+  spec:
+    securityContext:
+      sysctls:
+        - name: vm.swappiness
+          value: ${VALUE}
+"""
 POOL = (
     "---\napiVersion: machineconfiguration.openshift.io/v1\nkind: MachineConfigPool\nmetadata:\n  name: worker\n"
     "  labels:\n    x: {value}\n"
@@ -156,6 +201,8 @@ BAD: list[Case] = [
     ),
     ("PSC005", one(pod(("vm.max_map_count", '"262144"'))), "m.yaml:10:13: one value for the whole node", NEW),
     ("PSC005", one(pod(("kernel.shm_next_id", '"1"'))), "m.yaml:10:13: no kubelet starts this pod", NEW),
+    ("PSC005", one(ROLLOUT), "m.yaml:10:17: one value for the whole node", NEW),
+    ("PSC005", one(TEMPLATE), "m.yaml:13:17: one value for the whole node", NEW),
     ("PSC006", one(pod(SOMAXCONN)), "m.yaml:10:13: is unsafe for Kubernetes 1.36", NEW),
     (
         "PSC006",
@@ -182,6 +229,24 @@ BAD: list[Case] = [
         "PSC013",
         one(INIT.format(command="[sysctl, -w, vm.max_map_count=262144]")),
         "m.yaml:7:5: init container tune",
+        NEW,
+    ),
+    (
+        "PSC013",
+        one(INIT.format(command="[sh, -c, 'WANT=5; if [ $WANT -gt 1 ]; then sysctl -w vm.swappiness=$WANT; fi']")),
+        "m.yaml:7:5: is privileged to set vm.swappiness",
+        NEW,
+    ),
+    (
+        "PSC013",
+        one(INIT.format(command="[sh, -c, 'echo 1 | tee /proc/sys/net/ipv4/ip_forward > /dev/null']")),
+        "m.yaml:7:5: is privileged to set net.ipv4.ip_forward",
+        NEW,
+    ),
+    (
+        "PSC013",
+        one(ELASTICSEARCH),
+        "m.yaml:12:11: Elasticsearch quick: init container sysctl is privileged to set vm.max_map_count",
         NEW,
     ),
     (
@@ -238,6 +303,7 @@ BAD: list[Case] = [
         "m.yaml:10:19: cgroupDriver is not allowed",
         NEW,
     ),
+    ("PSC105", one(kubelet_config("kernel.sem") + "    - 5\n"), "m.yaml:12:7: a list of strings", NEW),
     (
         "PSC106",
         one(
@@ -376,9 +442,21 @@ BAD: list[Case] = [
         NEW,
     ),
     (
+        "PSC601",
+        {"web.container.d/ports.conf": "[Container]\nSysctl=net.ipv4.ip_local_port_range=1024 65000\n"},
+        "web.container.d/ports.conf:2:42: '65000' is not name=value",
+        NEW,
+    ),
+    (
         "PSC602",
         {"sysctl.d/10.conf": "vm.swappiness=1\n", "sysctl.d/20.conf": "vm.swappiness = 2\n"},
         "sysctl.d/10.conf:1:1: has no effect",
+        NEW,
+    ),
+    (
+        "PSC602",
+        {"r/usr/lib/sysctl.d/10.conf": "vm.swappiness=1\n", "r/etc/sysctl.conf": "vm.swappiness = 2\n"},
+        "r/usr/lib/sysctl.d/10.conf:1:1: has no effect",
         NEW,
     ),
     ("PSC901", one("a: [\n"), "m.yaml:2:1: yaml", NEW),
@@ -393,6 +471,9 @@ GOOD: list[tuple[str, Files, Target]] = [
     ("PSC005", one(pod(SHM)), NEW),
     ("PSC006", one(pod(("net.ipv4.tcp_rmem", "'1 2 3'"))), NEW),
     ("PSC006", one(pod(SOMAXCONN) + "---\n" + kubelet_config("net.core.*")), NEW),
+    ("PSC006", one(pod(SOMAXCONN, fields="hostNetwork: true")), NEW),
+    ("PSC006", one(pod(("kernel.msgmax", '"1"'), fields="hostIPC: true")), NEW),
+    ("PSC006", one(pod(("Net.core.somaxconn", '"1"'))), NEW),
     ("PSC006", one(pod(("net.ipv4.tcp_notsent_lowat", '"1"'))), Target(37)),
     ("PSC007", one(pod(SOMAXCONN)), NEW),
     ("PSC008", one(pod(("net.ipv4.ip_local_port_range", '"32768 60999"'))), NEW),
@@ -428,6 +509,11 @@ GOOD: list[tuple[str, Files, Target]] = [
     ("PSC501", one(COMPOSE.format(extra="restart: always", entry="net.core.somaxconn: 1024")), NEW),
     ("PSC601", {"sysctl.d/a.conf": "# text\n-kernel.sem\n-vm.swappiness = 1\n"}, NEW),
     ("PSC602", {"sysctl.d/10.conf": "kernel.sem=1 2 3 4\n", "sysctl.d/20.conf": "kernel/sem = 1\t2 3 4\n"}, NEW),
+    (
+        "PSC602",
+        {"roles/a/etc/sysctl.d/1.conf": "vm.swappiness=1\n", "roles/b/etc/sysctl.d/2.conf": "vm.swappiness=2\n"},
+        NEW,
+    ),
     ("PSC901", one("a: 1\n"), NEW),
     ("PSC902", one("a: '{{ x }}'\n"), NEW),
 ]
@@ -581,11 +667,31 @@ spec:
     [
         "[sh, -c, 'sysctl -w vm.max_map_count=1; chown -R 1000 /data']",
         "[sh, -c, 'sysctl -w vm.max_map_count=$COUNT && true']",
+        "[sh, -c, 'echo $COUNT > /proc/sys/vm/max_map_count']",
+        "[sh, -c, 'sysctl -w vm.max_map_count=`nproc`']",
+        "[sh, -c, 'if true; then sysctl -w vm.max_map_count=1; fi']",
     ],
 )
 def test_fix_leaves_containers_with_another_purpose(tmp_path: Path, command: str) -> None:
     """What else a container does is not ours to remove."""
     assert [f for f in findings(tmp_path, one(INIT.format(command=command))) if f.edits] == []
+
+
+def test_fix_keeps_a_value_that_the_pod_sets_differently(tmp_path: Path) -> None:
+    """Which of two values is meant is for people to say."""
+    text = INIT.format(command="[sysctl, -w, net.core.somaxconn=1]").replace(
+        "spec:\n", "spec:\n  securityContext:\n    sysctls:\n    - name: net/core/somaxconn\n      value: '2'\n", 1
+    )
+    assert [f for f in findings(tmp_path, one(text)) if f.rule == "PSC013" and f.edits] == []
+
+
+def test_fix_gives_sysctls_of_a_host_network_to_the_node(tmp_path: Path) -> None:
+    """The pod could not have them."""
+    plain = INIT.format(command="[sysctl, -w, net.core.somaxconn=1]")
+    text = plain.replace("spec:\n", "spec:\n  hostNetwork: true\n", 1)
+    target, profile = yaml.safe_load_all(repaired(tmp_path, text))
+    assert "securityContext" not in target["spec"]
+    assert "net.core.somaxconn=1" in profile["spec"]["profile"][0]["data"]
 
 
 def test_flow_style_is_found_and_not_rewritten(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ charts. Directories are searched; - is standard input.
 A comment `# podsysctl:ignore PSC006` excuses a line, `# podsysctl:ignore-file PSC006` a file.
 Exit code 0: nothing at or above --fail-on. 3: something is. 2: the question could not be understood."""
 
+_ROUNDS = 10
+"""How often files are repaired and read again: two repairs of one place take two rounds."""
 _FAIL_ON = {"error": Severity.ERROR, "warning": Severity.WARNING, "note": Severity.NOTE}
 
 
@@ -66,10 +68,15 @@ def run(args: argparse.Namespace) -> int:
     chosen = {rule.id for rule in rules} | _always(args)
     given, findings = _findings(args.paths, rules, target, chosen)
     if args.fix:
-        fixed = _fix(given, findings)
-        if fixed:
-            sys.stderr.write(f"{fixed} finding(s) repaired\n")
+        repaired = 0
+        for _ in range(_ROUNDS):
+            made = _fix(given, findings)
+            if not made:
+                break
+            repaired += made
             given, findings = _findings(args.paths, rules, target, chosen)
+        if repaired:
+            sys.stderr.write(f"{repaired} finding(s) repaired\n")
     if args.write_baseline:
         content = json.dumps({"version": 1, "findings": engine.baseline_of(findings)}, indent=2) + "\n"
         _write(Path(args.write_baseline), content)
@@ -140,7 +147,7 @@ def _fix(given: engine.Input, findings: list[Finding]) -> int:
 
 def _write(path: Path, content: str) -> None:
     try:
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8", newline="")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
 

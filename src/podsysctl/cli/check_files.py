@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,8 +17,11 @@ from podsysctl.policy.lint.lines import LineKind
 STANDARD_INPUT = "<stdin>"
 _YAML = frozenset({".yaml", ".yml", ".json"})
 _QUADLET = frozenset({".container", ".pod"})
+_QUADLET_DROP_INS = (".container.d", ".pod.d")
 _SKIPPED_DIRECTORIES = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv", ".tox"})
 _SYSCTL_FILES = frozenset({"sysctl.conf"})
+_ASSIGNMENTS = re.compile(r"(?:\s*(?:[#;].*)?\n)*\s*-?[a-z0-9][-\w./*]*[./][-\w./*]*\s*=")
+"""How a file of kernel parameters begins, whatever its name: comments, then an assignment to a dotted name."""
 
 
 def read(paths: Sequence[str]) -> Input:
@@ -25,7 +29,8 @@ def read(paths: Sequence[str]) -> Input:
     given = Input()
     for path in paths:
         if path == "-":
-            _take(given, STANDARD_INPUT, sys.stdin.buffer.read(limits.YAML_DOCUMENT_BYTES + 1), None)
+            content = sys.stdin.buffer.read(limits.YAML_DOCUMENT_BYTES + 1)
+            _take(given, STANDARD_INPUT, content, None)
             continue
         for file, explicit in _files(Path(path)):
             kind = _kind(file)
@@ -49,6 +54,8 @@ def _take(given: Input, name: str, content: bytes, kind: LineKind | None) -> Non
     except UnicodeDecodeError:
         _refuse(given, name, "is not UTF-8 text")
         return
+    if kind is None and not name.endswith(tuple(_YAML)) and _ASSIGNMENTS.match(text):
+        kind = LineKind.SYSCTL_D
     if kind is not None:
         given.add_lines(name, text, kind)
     else:
@@ -78,7 +85,7 @@ def _kind(file: Path) -> LineKind | str | None:
     """What a file is by its name and place; None when it is none of ours."""
     if file.suffix in _YAML:
         return "yaml"
-    if file.suffix in _QUADLET:
+    if file.suffix in _QUADLET or (file.suffix == ".conf" and file.parent.name.endswith(_QUADLET_DROP_INS)):
         return LineKind.QUADLET
     if file.name in _SYSCTL_FILES or (file.suffix == ".conf" and file.parent.name == "sysctl.d"):
         return LineKind.SYSCTL_D

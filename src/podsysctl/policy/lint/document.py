@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,8 @@ from podsysctl.policy import pod_template
 from podsysctl.policy.lint.finding import Position
 
 Path = tuple[str | int, ...]
+_TEMPLATE_DEPTH = 10
+"""How deep pod templates are looked for in custom resources."""
 
 
 class Kind(StrEnum):
@@ -68,6 +70,15 @@ class Document:
     node: yaml.Node
     text: str
     kind: Kind
+    custom_template: Path | None = None
+    """Where a custom resource holds this pod template; other kinds are known."""
+
+    @property
+    def template_path(self) -> Path:
+        """The path to the metadata and spec of a workload's pods."""
+        if self.custom_template is not None:
+            return self.custom_template
+        return pod_template.template_path(self.value) or ()
 
     @property
     def name(self) -> str:
@@ -142,17 +153,64 @@ def _child(node: yaml.Node, key: str | int) -> yaml.Node | None:
 
 
 def documents_of(file: str, text: str, parsed: Sequence[tuple[yaml.Node, Any]]) -> list[Document]:
-    """The documents of a file, Lists taken apart into their items."""
+    """The documents of a file: Lists and Templates taken apart, custom resources once for each pod template."""
     out: list[Document] = []
     for node, value in parsed:
-        if (
-            isinstance(value, dict)
-            and isinstance(value.get("items"), list)
-            and str(value.get("kind", "")).endswith("List")
-        ):
+        field = _list_field(value)
+        if field:
             whole = Document(file, value, node, text, Kind.OTHER)
-            for index, item in enumerate(value["items"]):
-                out.append(Document(file, item, whole.node_at(("items", index)), text, kind_of(item)))
+            for index, item in enumerate(value[field]):
+                out += _documents(Document(file, item, whole.node_at((field, index)), text, kind_of(item)))
             continue
-        out.append(Document(file, value, node, text, kind_of(value)))
+        out += _documents(Document(file, value, node, text, kind_of(value)))
     return out
+
+
+def _list_field(value: Any) -> str:
+    """The field with the objects of a List or of OpenShift's Template; empty for anything else."""
+    if isinstance(value, dict):
+        kind = str(value.get("kind", ""))
+        if kind.endswith("List") and isinstance(value.get("items"), list):
+            return "items"
+        if kind == "Template" and isinstance(value.get("objects"), list):
+            return "objects"
+    return ""
+
+
+def _documents(document: Document) -> list[Document]:
+    """The document itself; one of a custom kind as often as it holds pod templates."""
+    value = document.value
+    if document.kind is not Kind.OTHER or not isinstance(value, dict) or "/" not in str(value.get("apiVersion")):
+        return [document]
+    found = [replace(document, kind=Kind.WORKLOAD, custom_template=path) for path in _templates(value, ())]
+    return found or [document]
+
+
+def _templates(value: Any, path: Path) -> Iterator[Path]:
+    """Where a custom resource holds something that has the shape of a pod: a `spec` with containers or sysctls."""
+    if len(path) > _TEMPLATE_DEPTH:
+        return
+    if isinstance(value, dict):
+        spec = value.get("spec")
+        if _is_pod_spec(spec):
+            yield path
+        for key, below in value.items():
+            if isinstance(key, str) and isinstance(below, dict | list):
+                yield from _templates(below, (*path, key))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            if isinstance(below, dict):
+                yield from _templates(below, (*path, index))
+
+
+def _is_pod_spec(spec: Any) -> bool:
+    if not isinstance(spec, dict):
+        return False
+    if isinstance(at(spec, ("securityContext", "sysctls")), list):
+        return True
+    listed = [*_items(spec.get("containers")), *_items(spec.get("initContainers"))]
+    return any(isinstance(item, dict) and isinstance(item.get("name"), str) for item in listed)
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

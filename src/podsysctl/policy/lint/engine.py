@@ -18,9 +18,10 @@ from podsysctl.policy.lint.document import Document, documents_of
 from podsysctl.policy.lint.extraction import extract
 from podsysctl.policy.lint.finding import Finding, Position, Rule
 from podsysctl.policy.lint.lines import LineFile, LineKind
-from podsysctl.policy.lint.rules import file_unreadable, template_not_rendered
+from podsysctl.policy.lint.rules import RULES, file_unreadable, template_not_rendered
 
 _IGNORE = re.compile(r"#\s*podsysctl:ignore(-file)?\b([^\n#]*)")
+_BY_WORD = {word: rule.id for rule in RULES for word in (rule.id, rule.name)}
 _TEMPLATE = re.compile(r"\{\{.*?\}\}")
 
 
@@ -81,7 +82,7 @@ def _excuses(text: str) -> _Excuses:
         match = _IGNORE.search(line)
         if match is None:
             continue
-        names = frozenset(re.findall(r"[A-Za-z][A-Za-z0-9-]+", match[2]))
+        names = _excused_rules(match[2])
         if match[1]:
             whole = names if whole is None or not names else whole | names
             continue
@@ -89,6 +90,17 @@ def _excuses(text: str) -> _Excuses:
         if not line[: match.start()].strip():
             lines[number + 1] = names
     return _Excuses(lines, whole)
+
+
+def _excused_rules(words: str) -> frozenset[str]:
+    """The identifiers at the beginning of what follows the marker; the reason behind them is for people."""
+    found = []
+    for word in re.split(r"[\s,:]+", words.strip(" :,")):
+        rule = _BY_WORD.get(word)
+        if rule is None and not re.fullmatch(r"PSC\w*", word):
+            break
+        found.append(rule or word)
+    return frozenset(found)
 
 
 def _is_excused(finding: Finding, excuses: _Excuses | None) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from podsysctl.base.errors import UsageError
-from podsysctl.policy import interface, pod_template
+from podsysctl.policy import interface
 from podsysctl.policy.lint.block_text import find_in, position_in
 from podsysctl.policy.lint.context import Context
 from podsysctl.policy.lint.document import Document, Kind, Path, at
@@ -39,7 +39,7 @@ def extract(context: Context) -> list[Setting]:
 
 def spec_path(document: Document) -> Path:
     """The path to the pod spec inside a workload."""
-    return (*(pod_template.template_path(document.value) or ()), "spec")
+    return (*document.template_path, "spec")
 
 
 def pod_settings(document: Document) -> Iterator[Setting]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
+from podsysctl.base import limits
 from podsysctl.base.errors import NameSyntaxError
 from podsysctl.base.versions import ClusterVersion, KernelVersion
 from podsysctl.policy import kubelet
@@ -14,6 +16,9 @@ from podsysctl.sysctls.name import SysctlName, parse_name
 _NEWEST_KERNEL = KernelVersion(99, 0)
 """Stands for an unknown kernel when only the cluster's version matters."""
 _REMEMBERED = 4096
+NAME_FORMAT = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+"""What the API server accepts as the name of a pod's sysctl."""
+_NAME = re.compile(NAME_FORMAT)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -23,6 +28,12 @@ def parse(name: str) -> SysctlName | None:
         return parse_name(name)
     except NameSyntaxError:
         return None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_accepted(name: str) -> bool:
+    """Whether the API server takes it as the name of a pod's sysctl."""
+    return len(name.encode("utf-8", "replace")) <= limits.SYSCTL_NAME_BYTES and _NAME.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=_REMEMBERED)

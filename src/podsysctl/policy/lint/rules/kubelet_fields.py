@@ -13,7 +13,7 @@ from typing import Any
 
 from podsysctl.policy.kubelet_config_fields import FORBIDDEN_FIELDS
 from podsysctl.policy.lint.context import Context, find
-from podsysctl.policy.lint.document import Kind
+from podsysctl.policy.lint.document import Kind, Path
 from podsysctl.policy.lint.finding import Finding, Rule, Severity
 from podsysctl.policy.lint.kubelet_lists import configuration_path
 
@@ -26,10 +26,10 @@ def check(context: Context) -> Iterator[Finding]:
         if not isinstance(fields, dict):
             continue
         listed = fields.get("allowedUnsafeSysctls")
-        if listed is not None and not (isinstance(listed, list) and all(isinstance(e, str) for e in listed)):
+        for path in _wrong_places(listed):
             text = f"{document.title}: allowedUnsafeSysctls must be a list of strings"
-            path = (*base, "allowedUnsafeSysctls")
-            yield find(RULE.id, RULE.severity, document, path, text, subject="allowedUnsafeSysctls")
+            where: Path = (*base, "allowedUnsafeSysctls", *path)
+            yield find(RULE.id, RULE.severity, document, where, text, subject="allowedUnsafeSysctls")
         if document.kind is not Kind.KUBELET_CONFIG:
             continue
         for name in FORBIDDEN_FIELDS:
@@ -37,6 +37,13 @@ def check(context: Context) -> Iterator[Finding]:
             if value not in (None, "", [], {}) and not (name == "failSwapOn" and value is False):
                 text = f"{document.title}: {name} is not allowed to be set"
                 yield find(RULE.id, RULE.severity, document, (*base, name), text, subject=name)
+
+
+def _wrong_places(listed: Any) -> list[Path]:
+    """Where the list is no list, or holds something that is no string."""
+    if not isinstance(listed, list):
+        return [] if listed is None else [()]
+    return [(index,) for index, entry in enumerate(listed) if not isinstance(entry, str)]
 
 
 RULE = Rule("PSC105", "kubelet-field-refused", Severity.ERROR, "A kubelet field is refused", check)

@@ -26,7 +26,8 @@ def check(context: Context) -> Iterator[Finding]:
             elif file.kind is LineKind.QUADLET and line.key == "Sysctl" and line.section in QUADLET_SECTIONS:
                 bad = [word for word in words(line.value) if "=" not in word]
                 if bad:
-                    yield _found(file, line.line, line.value_column, f"{bad[0]!r} is not name=value")
+                    column = line.value_column + max(line.value.find(bad[0]), 0)
+                    yield _found(file, line.line, column, f"{bad[0]!r} is not name=value")
 
 
 def _found(file: LineFile, line: int, column: int, text: str) -> Finding:

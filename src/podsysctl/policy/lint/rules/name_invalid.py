@@ -8,28 +8,22 @@ Write the name as the kernel shows it below /proc/sys, with dots for slashes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from podsysctl.base import limits
 from podsysctl.policy.lint import edits
 from podsysctl.policy.lint.context import Context, find
 from podsysctl.policy.lint.finding import Edit, Finding, Rule, Severity
-from podsysctl.policy.lint.knowledge import parse, row
+from podsysctl.policy.lint.knowledge import NAME_FORMAT, is_accepted, parse, row
 from podsysctl.policy.lint.setting import Place, Setting
-
-_FORMAT = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
-_NAME = re.compile(_FORMAT)
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Names in pods by the API server's rule, elsewhere by the kernel's."""
     for setting in context.settings:
         if setting.place is Place.POD:
-            bad = len(setting.name.encode("utf-8", "replace")) > limits.SYSCTL_NAME_BYTES or not _NAME.fullmatch(
-                setting.name
-            )
-            rule = f"must have at most {limits.SYSCTL_NAME_BYTES} characters and match regex ^{_FORMAT}$"
+            bad = not is_accepted(setting.name)
+            rule = f"must have at most {limits.SYSCTL_NAME_BYTES} characters and match regex ^{NAME_FORMAT}$"
         else:
             bad, rule = parse(setting.name) is None, "is no path below /proc/sys"
         if bad:

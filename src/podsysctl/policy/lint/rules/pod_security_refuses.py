@@ -15,7 +15,6 @@ from podsysctl.base.errors import StatusError
 from podsysctl.objects import decode
 from podsysctl.objects import schema as schemas
 from podsysctl.objects.kinds import builtin_by_resource
-from podsysctl.policy import pod_template
 from podsysctl.policy.lint.context import Context, find
 from podsysctl.policy.lint.document import Kind
 from podsysctl.policy.lint.finding import Finding, Rule, Severity
@@ -40,8 +39,10 @@ def check(context: Context) -> Iterator[Finding]:
     evaluator = Evaluator(context.target.cluster_minor)
     for document in context.of_kind(Kind.WORKLOAD):
         wanted = policies.get(document.namespace)
-        template = pod_template.template_at(document.value, pod_template.template_path(document.value) or ())
-        if wanted is None or template is None or not _is_readable(template):
+        template = document.get(*document.template_path)
+        if wanted is None or document.custom_template is not None or not isinstance(template, dict):
+            continue
+        if not _is_readable(template):
             continue
         violations = evaluator.evaluate(wanted.enforce, view_of(template))
         if violations:

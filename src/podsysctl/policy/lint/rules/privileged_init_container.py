@@ -33,7 +33,7 @@ def check(context: Context) -> Iterator[Finding]:
             writes = shell.writes_of(container)
             if not writes.values:
                 continue
-            own, node = _split(writes.values)
+            own, node = _split(writes.values, document.get(*base))
             text = (
                 f"{document.title}: init container {container.get('name')} is privileged to set {_names(writes.values)}"
             )
@@ -52,14 +52,20 @@ def _is_privileged(container: dict[str, Any]) -> bool:
     return context.get("privileged") is True or (isinstance(added, list) and "SYS_ADMIN" in added)
 
 
-def _split(values: tuple[tuple[str, str], ...]) -> tuple[dict[str, str], dict[str, str]]:
+def _split(values: tuple[tuple[str, str], ...], spec: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """What the pod can have for itself, and what belongs to the node; of repeated names the last value."""
+    shared = {
+        space
+        for space, field in ((KernelNamespace.NET, "hostNetwork"), (KernelNamespace.IPC, "hostIPC"))
+        if spec.get(field) is True
+    }
     own: dict[str, str] = {}
     node: dict[str, str] = {}
     for name, value in values:
         parsed = parse(name)
         dotted = parsed.dotted if parsed is not None else name
-        namespaced = namespace_by_rule(dotted) is not KernelNamespace.UNKNOWN and not is_node_level(dotted)
+        space = namespace_by_rule(dotted)
+        namespaced = space is not KernelNamespace.UNKNOWN and space not in shared and not is_node_level(dotted)
         (own if namespaced else node)[dotted] = value
     return own, node
 
@@ -90,8 +96,10 @@ def _fix(document: Document, base: Path, path: Path, own: dict[str, str], node: 
 def _add_sysctls(document: Document, base: Path, own: dict[str, str]) -> tuple[Edit, ...]:
     """Lines for the pod's securityContext: after its sysctls, below it, or as a new one at the top of the spec."""
     present = document.get(*base, "securityContext", "sysctls")
-    names = {at(entry, ("name",)) for entry in present} if isinstance(present, list) else set()
-    items = [(name, value) for name, value in own.items() if name not in names]
+    there = _values(present)
+    if any(there.get(name, value) != value for name, value in own.items()):
+        return ()
+    items = [(name, value) for name, value in own.items() if name not in there]
     if isinstance(present, list) and present:
         node = document.node_at((*base, "securityContext", "sysctls"))
         if getattr(node, "flow_style", True):
@@ -113,6 +121,17 @@ def _add_sysctls(document: Document, base: Path, own: dict[str, str]) -> tuple[E
     indent = " " * spec.start_mark.column
     lines = [f"{indent}securityContext:", f"{indent}  sysctls:", *_lines(items, f"{indent}  ")]
     return edits.insert_lines(document, spec.start_mark.line, lines)
+
+
+def _values(sysctls: Any) -> dict[str, Any]:
+    """The values of a list of sysctls by their dotted names."""
+    out: dict[str, Any] = {}
+    for entry in sysctls if isinstance(sysctls, list) else ():
+        name = at(entry, ("name",))
+        if isinstance(name, str):
+            parsed = parse(name)
+            out[name if parsed is None else parsed.dotted] = at(entry, ("value",))
+    return out
 
 
 def _nothing(document: Document) -> tuple[Edit, ...]:

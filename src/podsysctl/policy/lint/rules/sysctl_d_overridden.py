@@ -9,6 +9,7 @@ Remove the line, or rename the file so that the right one comes last.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 
 from podsysctl.policy import kubelet
@@ -18,16 +19,18 @@ from podsysctl.policy.lint.knowledge import row
 from podsysctl.policy.lint.setting import Setting
 from podsysctl.sysctls.value import values_equal
 
+_BELOW_ROOT = re.compile(r"((/usr)?(/local)?/(etc|run|lib))?(/sysctl\.d)?/$")
+
 
 def check(context: Context) -> Iterator[Finding]:
     """Compare each line with the one that wins."""
-    winners: dict[str, Setting] = {}
+    winners: dict[tuple[str, str], Setting] = {}
     settings = [s for s in context.settings if s.owner == "sysctl.d"]
     ordered = sorted(settings, key=lambda s: (posixpath.basename(s.file), s.file, s.position))
     for setting in ordered:
-        winners[kubelet.normalize_name(setting.name)] = setting
+        winners[_key(setting)] = setting
     for setting in settings:
-        winner = winners[kubelet.normalize_name(setting.name)]
+        winner = winners[_key(setting)]
         if winner is setting:
             continue
         known = row(setting.name)
@@ -38,6 +41,12 @@ def check(context: Context) -> Iterator[Finding]:
         )
         text = f"{setting.name} = {setting.text} has no effect, {where} sets {winner.text}"
         yield find(RULE.id, RULE.severity, setting, (), text)
+
+
+def _key(setting: Setting) -> tuple[str, str]:
+    """The machine and the parameter: directories of one machine are those below the same root."""
+    directory = posixpath.dirname(setting.file)
+    return _BELOW_ROOT.sub("", f"/{directory}/"), kubelet.normalize_name(setting.name)
 
 
 RULE = Rule("PSC602", "sysctl-d-overridden", Severity.WARNING, "A later line sets another value", check)

@@ -16,9 +16,9 @@ from podsysctl.policy import kubelet
 from podsysctl.policy.kubelet import KernelNamespace
 from podsysctl.policy.lint.context import Context, find
 from podsysctl.policy.lint.finding import Finding, Rule, Severity
-from podsysctl.policy.lint.knowledge import namespace_by_rule, safe_names
+from podsysctl.policy.lint.knowledge import is_accepted, namespace_by_rule, safe_names
 from podsysctl.policy.lint.kubelet_lists import kubelet_lists
-from podsysctl.policy.lint.setting import Place
+from podsysctl.policy.lint.setting import Place, Setting
 from podsysctl.sysctls import safe
 
 
@@ -28,7 +28,7 @@ def check(context: Context) -> Iterator[Finding]:
     known_safe = safe_names(target.cluster_minor, target.kernel)
     allowed = _allowed(context)
     for setting in context.settings:
-        if setting.place is not Place.POD or namespace_by_rule(setting.name) is KernelNamespace.UNKNOWN:
+        if setting.place is not Place.POD or _is_refused_earlier(setting):
             continue
         name = kubelet.normalize_name(setting.name)
         if name in known_safe or any(name == a or (a.endswith("*") and name.startswith(a[:-1])) for a in allowed):
@@ -36,6 +36,13 @@ def check(context: Context) -> Iterator[Finding]:
         text = f"{setting.owner}: {name} is unsafe for Kubernetes 1.{target.cluster_minor}{_since(name, context)}"
         hint = "nodes must allow it in allowedUnsafeSysctls, else the pod ends as SysctlForbidden"
         yield find(RULE.id, RULE.severity, setting, (), text, hint=hint)
+
+
+def _is_refused_earlier(setting: Setting) -> bool:
+    """Whether no allowlist helps: the API server refuses the name, or the kubelet knows it for no namespace."""
+    namespace = namespace_by_rule(setting.name)
+    shared = {KernelNamespace.NET: setting.host_network, KernelNamespace.IPC: setting.host_ipc}
+    return shared.get(namespace, True) or not is_accepted(setting.name)
 
 
 def _since(name: str, context: Context) -> str:
