@@ -79,3 +79,14 @@ async def test_tolerations_that_a_pod_has_are_kept(api: Api) -> None:
     assert [t["tolerationSeconds"] for t in made["spec"]["tolerations"]] == [5, 300]
     everything = await api.make(PODS, pod("q", tolerations=[{"operator": "Exists"}]))
     assert everything["spec"]["tolerations"] == [{"operator": "Exists"}]
+
+
+async def test_runtime_class_that_does_not_exist_refuses_the_pod(api: Api) -> None:
+    """Before the fields are checked; overhead without a class is refused after."""
+    reply = await api.call("POST", PODS, pod(runtimeClassName="vm", hostNetwork=True, hostUsers=False))
+    assert (reply.code, reply.message) == (403, 'pods "p" is forbidden: pod rejected: RuntimeClass "vm" not found')
+    reply = await api.call("POST", PODS, pod(overhead={"cpu": "1"}))
+    assert reply.code == 403
+    assert reply.message == (
+        'pods "p" is forbidden: pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead'
+    )

@@ -375,3 +375,24 @@ async def test_delete_options_nested_too_deep_are_refused(api: Api, depth: int) 
     body = b'{"preconditions":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
     assert (await api.call("DELETE", f"{CONFIG_MAPS}/m", raw=body)).code == 400
     assert (await api.call("GET", f"{CONFIG_MAPS}/m")).code == 200
+
+
+async def test_equal_owner_references_are_kept_once_with_a_warning(api: Api) -> None:
+    """Equal in every field; a patch says so in other words."""
+    owner = {"apiVersion": "v1", "kind": "X", "name": "n", "uid": "u"}
+    other = {**owner, "name": "m"}
+    sent = config_map(ownerReferences=[owner, other, owner, other, owner])
+    text = (
+        ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may"
+        " reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: u, u, u"
+    )
+    reply = await api.call("POST", CONFIG_MAPS, sent)
+    assert (reply.body["metadata"]["ownerReferences"], reply.warnings) == ([owner, other], [text])
+    reply = await api.call("PUT", f"{CONFIG_MAPS}/m", sent)
+    assert (reply.body["metadata"]["ownerReferences"], reply.warnings) == ([owner, other], [text])
+    patch = {"metadata": {"ownerReferences": [owner, owner]}}
+    reply = await api.call("PATCH", f"{CONFIG_MAPS}/m", patch, media=MERGE)
+    assert reply.body["metadata"]["ownerReferences"] == [owner]
+    [warning] = reply.warnings
+    assert warning.startswith(".metadata.ownerReferences contains duplicate entries after mutating admission happens; ")
+    assert warning.endswith(" observed: u")

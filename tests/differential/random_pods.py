@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
-from typing import Any
+from tests.differential.dice import Dice, Object, maybe
+from tests.differential.random_parts import MORE_BAD_VOLUMES, MORE_VOLUMES, more_container, more_pod
 
-Object = dict[str, Any]
-
-
-class Dice(random.Random):
-    """Random choices that are wrong on purpose with a probability set per pod."""
-
-    wrong = 0.0
-
-    def pick(self, good: Sequence[Any], bad: Sequence[Any]) -> Any:
-        """One of the good ones, or, with the probability `wrong`, one of the bad ones."""
-        return self.choice(bad if self.random() < self.wrong else good)
-
+UNUSUAL = 0.5
+"""How often a pod or a container gets unusual fields as well."""
 SYSCTL_NAMES = (
     "kernel.shm_rmid_forced", "kernel/shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies",
     "net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_reserved_ports",
@@ -55,12 +44,6 @@ BAD_VOLUMES: tuple[Object, ...] = (
     {"iscsi": {"targetPortal": "t", "iqn": "i", "lun": 0}},
     {"emptyDir": {"medium": "Memory", "sizeLimit": "-1"}},
 )  # fmt: skip
-
-
-def maybe(rng: Dice, chance: float, value: Callable[[], Any], into: Object, key: str) -> None:
-    """Set `into[key]` with a probability."""
-    if rng.random() < chance:
-        into[key] = value()
 
 
 def pod_security(rng: Dice) -> Object:
@@ -132,6 +115,8 @@ def container(rng: Dice, name: str, volumes: list[str]) -> Object:
         {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "500m"}}, {"limits": {"cpu": "-1"}},
         {"requests": {"bogus": "1"}}, {"limits": {"example.com/x": "1.5"}},
     ]), out, "resources")  # fmt: skip
+    if rng.random() < UNUSUAL:
+        more_container(rng, out, volumes, init=name == "init")
     return out
 
 
@@ -153,7 +138,8 @@ def probe(rng: Dice) -> Object:
 def random_pod(rng: Dice, name: str) -> Object:
     """One pod: two of five wholly right, the others with a few wrong fields or many."""
     rng.wrong = rng.choice([0, 0, 0.05, 0.2, 0.4])
-    volumes = [{"name": rng.pick(["v"], ["w", "Bad_Name"]), **rng.pick(VOLUMES, BAD_VOLUMES)}
+    good, bad = VOLUMES + MORE_VOLUMES, BAD_VOLUMES + MORE_BAD_VOLUMES
+    volumes = [{"name": rng.pick(["v"], ["w", "Bad_Name"]), **rng.pick(good, bad)}
                for _ in range(rng.choice([0, 0, 1, 2]))]  # fmt: skip
     names = [str(v["name"]) for v in volumes]
     spec: Object = {"containers": [container(rng, rng.pick(["b", "a-b"], ["a", "Bad"]) if i else "a", names)
@@ -184,4 +170,6 @@ def random_pod(rng: Dice, name: str) -> Object:
         rng.choice(["seccomp.security.alpha.kubernetes.io/pod", "container.apparmor.security.beta.kubernetes.io/a",
                     "a", "Bad Key"]): rng.choice(["runtime/default", "unconfined", "localhost/x", ""])
     }, metadata, "annotations")  # fmt: skip
+    if rng.random() < UNUSUAL:
+        more_pod(rng, spec, metadata)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

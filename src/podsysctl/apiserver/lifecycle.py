@@ -71,6 +71,32 @@ def warnings(resource: Resource, obj: Object, old: Object | None, subresource: s
     return strategy.update_warnings(resource.kind, obj, old, subresource)
 
 
+def drop_double_owners(obj: Object, warn: Callable[[str], None], *, admitted: bool) -> None:
+    """Keep one of equal owner references, and say so; `admitted` tells that mutating admission is over.
+
+    Source: Kubernetes 1.36 `apiserver/pkg/endpoints/handlers/rest.go`.
+    """
+    metadata = metadata_of(obj)
+    given = metadata.get("ownerReferences")
+    if not isinstance(given, list) or len(given) < 2:
+        return
+    kept: list[Any] = []
+    double: list[str] = []
+    for owner in given:
+        if owner in kept:
+            double.append(str(owner.get("uid", "")))
+        else:
+            kept.append(owner)
+    if double:
+        when = " after mutating admission happens" if admitted else ""
+        warn(
+            f".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+,"
+            " and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed:"
+            f" {', '.join(double)}"
+        )
+        metadata["ownerReferences"] = kept
+
+
 def generate_name(base: str) -> str:
     """A name from `metadata.generateName`."""
     return base[:_GENERATED_BASE] + "".join(random.choices(_GENERATED_CHARS, k=5))

@@ -46,6 +46,7 @@ async def patch_object(call: Call) -> web.StreamResponse:
         subresource=call.info.subresource,
         dry_run=wanted.dry_run,
         manager=options.field_manager(wanted, call.http.headers.get("User-Agent", "")),
+        is_patch=True,
         is_apply=media == APPLY,
         warnings=call.warnings,
         annotations=call.audit,

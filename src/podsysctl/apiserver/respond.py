@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -71,21 +72,42 @@ def error(http: web.Request, failure: StatusError, warnings: Iterable[str] = ())
 def headers(warnings: Iterable[str] = ()) -> CIMultiDict[str]:
     """Headers of every answer, with one Warning header per warning, bounded as upstream bounds them."""
     out: CIMultiDict[str] = CIMultiDict({"Cache-Control": "no-cache, private"})
-    texts = list(warnings)
-    if sum(map(len, texts)) > limits.WARNING_TOTAL_RUNES:
-        texts = [text[: limits.WARNING_RUNES] for text in texts]
-    spent = 0
-    for text in texts:
-        spent += len(text)
-        if spent > limits.WARNING_TOTAL_RUNES:
-            break
+    for text in bounded(warnings):
         out.add("Warning", f"299 - {_quoted(text)}")
     return out
 
 
+def bounded(warnings: Iterable[str]) -> list[str]:
+    """The warnings that are sent: all, or once they are too long together the beginnings of the first ones.
+
+    Texts with control characters are left out. Source: Kubernetes 1.36 `apiserver/pkg/endpoints/filters/warning.go`.
+    """
+    seen: dict[str, None] = {}
+    sent: list[str] = []
+    spent, cutting = 0, False
+    for text in warnings:
+        if not text or text in seen or (cutting and spent >= limits.WARNING_TOTAL_RUNES):
+            continue
+        seen[text] = None
+        item = text[: limits.WARNING_RUNES] if cutting else text
+        if _has_control(item):
+            continue
+        if cutting or spent + len(item) <= limits.WARNING_TOTAL_RUNES:
+            spent += len(item)
+            sent.append(item)
+            continue
+        cutting = True
+        sent = [cut for cut in (each[: limits.WARNING_RUNES] for each in seen) if not _has_control(cut)]
+        spent = sum(map(len, sent))
+    return sent
+
+
+def _has_control(text: str) -> bool:
+    return any(unicodedata.category(char) == "Cc" for char in text)
+
+
 def _quoted(text: str) -> str:
-    clean = "".join(char if char.isprintable() else " " for char in text)
-    escaped = clean.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 

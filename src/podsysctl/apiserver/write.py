@@ -48,6 +48,7 @@ class Write:
     subresource: str = ""
     dry_run: bool = False
     manager: str = "unknown"
+    is_patch: bool = False
     is_apply: bool = False
     internal: bool = False
     """A change of the server's own, such as a binding: stored as it is, without admission and strategy."""
@@ -102,9 +103,12 @@ async def create_object(write: Write, obj: Object) -> Written:
         raise StatusError(500, "", "resourceVersion should not be set on objects to be created")
     lifecycle.stamp_new(obj, server.now())
     lifecycle.apply_defaults(resource, obj)
+    if not write.is_patch:
+        lifecycle.drop_double_owners(obj, write.warn, admitted=False)
     _record_managers(write, obj, None)
     request = write.admission(CREATE, obj, None)
     await server.admission.mutate(request)
+    lifecycle.drop_double_owners(obj, write.warn, admitted=True)
     if metadata.get("name") or not metadata.get("generateName"):
         return await _finish_new(write, obj, request)
     packed = orjson.dumps(obj)
@@ -232,9 +236,12 @@ async def _prepare_update(write: Write, obj: Object, old: Object) -> None:
     lifecycle.match_namespace(obj, write.namespace if resource.kind.namespaced else "")
     lifecycle.match_name(obj, write.name)
     lifecycle.apply_defaults(resource, obj)
+    if not write.is_patch:
+        lifecycle.drop_double_owners(obj, write.warn, admitted=False)
     _record_managers(write, obj, old)
     request = write.admission(UPDATE, obj, old)
     await server.admission.mutate(request)
+    lifecycle.drop_double_owners(obj, write.warn, admitted=True)
     path = "" if write.subresource in _MAIN_PATHS else write.subresource
     lifecycle.prepare_update(resource, obj, old, path)
     if not write.subresource:

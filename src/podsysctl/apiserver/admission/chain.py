@@ -9,6 +9,7 @@ from podsysctl.apiserver.admission.node_profile import NodeProfiles
 from podsysctl.apiserver.admission.pod_security import PodSecurityAdmission
 from podsysctl.apiserver.admission.priority import Priority
 from podsysctl.apiserver.admission.request import AdmissionRequest, Plugin
+from podsysctl.apiserver.admission.runtime_class import RuntimeClass
 from podsysctl.apiserver.admission.scc import SecurityContextConstraints
 from podsysctl.apiserver.admission.scc_namespace import NamespaceRanges
 from podsysctl.apiserver.admission.scc_object import ConstraintObjects
@@ -22,6 +23,7 @@ PLUGINS: tuple[Plugin, ...] = (
     PodSecurityAdmission(_CONSTRAINTS),
     DefaultTolerationSeconds(),
     Priority(),
+    RuntimeClass(),
     RbacEscalation(),
     _CONSTRAINTS,
     ConstraintObjects(),
