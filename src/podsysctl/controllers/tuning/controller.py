@@ -42,14 +42,14 @@ class NodeTuningController(Reconciler):
         self._told: set[tuple[str, ...]] = set()
         self._nodes = self.need(NODES)
         self._pods = self.need(PODS)
-        self._tuneds = Informer(scope.client, tuning.TUNED, tuning.NAMESPACE)
-        self._profiles = Informer(scope.client, tuning.PROFILE, tuning.NAMESPACE, transform=profile_object.shrink)
+        self.tuneds = Informer(scope.client, tuning.TUNED, tuning.NAMESPACE)
+        self.profiles = Informer(scope.client, tuning.PROFILE, tuning.NAMESPACE, transform=profile_object.shrink)
         self._machine_config_pools = Informer(scope.client, machineconfig.POOL)
         self._pods.add_index("node", lambda pod: filter(None, (_node_name(pod),)))
         self._nodes.add_handler(self._ask, self._node_changed, self._ask)
         self._pods.add_handler(self._pod_came, self._pod_changed, self._pod_came)
-        self._tuneds.add_handler(self._tuned_came, self._tuned_changed, self._tuned_came)
-        self._profiles.add_handler(self._ask, self._profile_changed, self._ask)
+        self.tuneds.add_handler(self._tuned_came, self._tuned_changed, self._tuned_came)
+        self.profiles.add_handler(self._ask, self._profile_changed, self._ask)
         self._machine_config_pools.add_handler(self._pool_came, self._pool_changed, self._pool_came)
 
     async def run(self) -> None:
@@ -57,7 +57,7 @@ class NodeTuningController(Reconciler):
         if not await self._serves(tuning.TUNED):
             return
         async with asyncio.TaskGroup() as group:
-            for informer in (self._tuneds, self._profiles):
+            for informer in (self.tuneds, self.profiles):
                 group.create_task(informer.run())
                 self._needed.append(informer)
             if await self._serves(machineconfig.POOL):
@@ -81,7 +81,7 @@ class NodeTuningController(Reconciler):
         self.queue.add(NODE + obj["metadata"]["name"])
 
     def _ask_all(self) -> None:
-        for name in {**self._nodes.store, **{o["metadata"]["name"]: o for o in self._profiles.store.values()}}:
+        for name in {**self._nodes.store, **{o["metadata"]["name"]: o for o in self.profiles.store.values()}}:
             self.queue.add(NODE + name)
 
     def _node_changed(self, old: Object, new: Object) -> None:
@@ -139,20 +139,20 @@ class NodeTuningController(Reconciler):
         if state in (UNMANAGED, REMOVED):
             return
         current = self._current()
-        for tuned in list(self._tuneds.store.values()):
+        for tuned in list(self.tuneds.store.values()):
             await self._judge(tuned, current)
         self._ask_all()
 
     def _current(self) -> Collection:
         """Today's Tuned objects; read anew after any of them changed."""
         if self._collection is None:
-            self._collection = collection.collect(list(self._tuneds.store.values()))
+            self._collection = collection.collect(list(self.tuneds.store.values()))
             self._told.clear()
         return self._collection
 
     async def _ensure_default(self) -> Object:
         """The default Tuned as it is stored, made or repaired where needed."""
-        current = self._tuneds.get(tuning.DEFAULT, tuning.NAMESPACE)
+        current = self.tuneds.get(tuning.DEFAULT, tuning.NAMESPACE)
         if current is None:
             await self._create(
                 NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": tuning.NAMESPACE}}
@@ -174,7 +174,7 @@ class NodeTuningController(Reconciler):
                 raise
 
     async def _remove_profiles(self) -> None:
-        for profile in list(self._profiles.store.values()):
+        for profile in list(self.profiles.store.values()):
             await self._delete(profile["metadata"]["name"])
 
     async def _judge(self, tuned: Object, current: Collection) -> None:
@@ -197,11 +197,11 @@ class NodeTuningController(Reconciler):
 
     async def _reconcile_node(self, name: str) -> None:
         """Bring one node's Profile up to date."""
-        default = self._tuneds.get(tuning.DEFAULT, tuning.NAMESPACE)
+        default = self.tuneds.get(tuning.DEFAULT, tuning.NAMESPACE)
         if default is None or (default.get("spec") or {}).get("managementState") in (UNMANAGED, REMOVED):
             return
         node = self._nodes.get(name)
-        profile = self._profiles.get(name, tuning.NAMESPACE)
+        profile = self.profiles.get(name, tuning.NAMESPACE)
         if node is None:
             if profile is not None:
                 await self._delete(name)
@@ -258,7 +258,7 @@ class NodeTuningController(Reconciler):
                 self._recorder.event(tuned, "Warning", "EqualPriority", text)
 
     def _named(self, names: Iterable[str]) -> list[Object]:
-        found = (self._tuneds.get(name, tuning.NAMESPACE) for name in dict.fromkeys(names))
+        found = (self.tuneds.get(name, tuning.NAMESPACE) for name in dict.fromkeys(names))
         return [tuned for tuned in found if tuned is not None]
 
 
