@@ -315,6 +315,44 @@ async def both(cluster: Cluster) -> list[Object] | None:
     return found if len(found) == 2 else None
 
 
+async def test_unusable_profile_is_told_in_a_condition_and_as_an_event() -> None:
+    """Upstream finds out on the node; the profile is recommended to it all the same, and Valid says nothing of it."""
+    async with tuning_cluster() as cluster:
+        await cluster.client.create(tuning.TUNED, tuned("a", rule("absent")))
+        found = await cluster.until(lambda: condition(cluster, "a", "Usable", "False"))
+        text = "profile absent is recommended, and defined neither by a Tuned nor by this program"
+        assert (found["reason"], found["message"]) == ("ProfileUnusable", text)
+        (event,) = await cluster.until(lambda: cluster.events("ProfileUnusable", tuning.NAMESPACE))
+        assert (event["involvedObject"]["name"], event["message"], event["type"]) == ("a", text, "Warning")
+        assert await condition(cluster, "a", "Valid", "True")
+        await cluster.until(lambda: has(cluster, "absent"))
+        await patch_tuned(cluster, "a", {"spec": {"profile": [{"name": "absent", "data": "[main]\n"}]}})
+        await cluster.until(lambda: condition(cluster, "a", "Usable", "True"))
+
+
+async def test_requirements_of_every_matching_rule_are_listed() -> None:
+    """Whatever their priority, each with the Tuned that asks; a profile without requirements is not among them."""
+    async with tuning_cluster() as cluster:
+        floor = "[requirements]\nvm.max_map_count = >=262144\n"
+        await cluster.client.create(
+            tuning.TUNED,
+            tuned("a", rule("low", 50), rule("far", 10, match=[{"label": "x"}]), profiles={"low": floor, "far": floor}),
+        )
+        await cluster.client.create(tuning.TUNED, tuned("b", rule("plain", 20), profiles={"plain": "[main]\n"}))
+        low = {"profile": "low", "owner": f"{tuning.NAMESPACE}/a"}
+        await cluster.until(lambda: requires(cluster, "plain", [low]))
+        await label(cluster, x="")
+        await cluster.until(lambda: requires(cluster, "far", [{**low, "profile": "far"}, low]))
+        await cluster.client.delete(tuning.TUNED, "a", tuning.NAMESPACE)
+        await cluster.until(lambda: requires(cluster, "plain", None))
+
+
+async def requires(cluster: Cluster, tuned_profile: str, requirements: list[Object] | None) -> bool:
+    """Whether the Profile names this profile and lists these requirements."""
+    found = await has(cluster, tuned_profile)
+    return found is not None and found["spec"].get("requirements") == requirements
+
+
 async def test_tuned_of_another_namespace_counts_for_nothing() -> None:
     """OpenShift's operator looks at its own namespace alone."""
     async with tuning_cluster() as cluster:

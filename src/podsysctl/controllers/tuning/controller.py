@@ -14,7 +14,7 @@ from typing import Final
 from podsysctl.base.errors import StatusError
 from podsysctl.client.informer import Informer
 from podsysctl.controllers.scope import NAMESPACES, NODES, PODS, Object, Reconciler, Scope, labels_of
-from podsysctl.controllers.tuning import choice, collection, default_tuned, profile_object, rules, validity
+from podsysctl.controllers.tuning import choice, collection, default_tuned, plans, profile_object, rules, validity
 from podsysctl.controllers.tuning.choice import Choice, Pool, Subject
 from podsysctl.controllers.tuning.collection import Collection
 from podsysctl.objects import machineconfig, tuning
@@ -38,6 +38,8 @@ class NodeTuningController(Reconciler):
         self._default = default_tuned.default_tuned(openshift_profiles)
         self._recorder = scope.recorder(self.name)
         self._collection: Collection | None = None
+        self._reader = plans.Reader()
+        self._plans = plans.Plans({}, frozenset())
         self._pools: tuple[Pool, ...] | None = None
         self._told: set[tuple[str, ...]] = set()
         self._nodes = self.need(NODES)
@@ -147,6 +149,7 @@ class NodeTuningController(Reconciler):
         """Today's Tuned objects; read anew after any of them changed."""
         if self._collection is None:
             self._collection = collection.collect(list(self.tuneds.store.values()))
+            self._plans = self._reader.judge(self._collection)
             self._told.clear()
         return self._collection
 
@@ -179,7 +182,7 @@ class NodeTuningController(Reconciler):
 
     async def _judge(self, tuned: Object, current: Collection) -> None:
         """Bring one Tuned's conditions up to date, and tell of what is new in them."""
-        found = validity.problems(tuned, current, {})
+        found = validity.problems(tuned, current, self._plans.unusable)
         patch = validity.status_patch(tuned, current, found, self.scope.now())
         if patch is None:
             return
@@ -213,7 +216,9 @@ class NodeTuningController(Reconciler):
         if chosen is None:
             return
         self._tell_rivals(chosen, name)
-        await self._write(profile, profile_object.wanted(node, chosen, current, default), current)
+        await self._write(
+            profile, profile_object.wanted(node, chosen, current, default, self._plans.demanding), current
+        )
 
     def _subject(self, node: Object) -> Subject:
         if self._pools is None:
