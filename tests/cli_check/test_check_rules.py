@@ -358,8 +358,8 @@ BAD: list[Case] = [
     ),
     ("PSC201", one(scc("volumes: all\n")), "m.yaml:7:10: volumes has the wrong type", NEW),
     ("PSC202", one(scc("allowedUnsafeSysctls: ['*']\n")), "m.yaml:7:23: every unsafe sysctl is allowed", NEW),
-    ("PSC301", one(tuned("t", "[sysctl]\nvm.swappiness 10\n")), "m.yaml:10:7: is no section", NEW),
-    ("PSC301", one(tuned("t", "vm.swappiness=10\n")), "m.yaml:9:7: stands in no section", NEW),
+    ("PSC301", one(tuned("t", "[sysctl]\nvm.swappiness 10\n")), "m.yaml:10:7: is neither a [section]", NEW),
+    ("PSC301", one(tuned("t", "vm.swappiness=10\n")), "m.yaml:9:7: stands before the first [section]", NEW),
     (
         "PSC301",
         one(tuned("t", "[sysctl]\nnet.ipv6.neigh.eth0.retrans_time=10\n")),

@@ -6,29 +6,21 @@ reapply_sysctl), CRI-O (default_sysctls of crio.conf) and containerd (enable_unp
 
 from __future__ import annotations
 
-import configparser
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from podsysctl.base.errors import NameSyntaxError
+from podsysctl.kernel import tuned_files
 from podsysctl.sysctls import sysctl_d
 from podsysctl.sysctls.name import SysctlName, parse_name
 from podsysctl.sysctls.sysctl_d import Assignment, Problem
+from podsysctl.sysctls.tuned.plan import Guard
 
 DIRECTORIES = ("etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d", "lib/sysctl.d")
 """In order of precedence: a file hides those of the same name in later directories."""
-
-TUNED_DIRECTORIES = (
-    "etc/tuned",
-    "etc/tuned/profiles",
-    "usr/lib/tuned",
-    "usr/lib/tuned/profiles",
-    "var/lib/ocp-tuned/profiles",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +91,21 @@ def of_host(name: SysctlName, root: Path = Path("/")) -> list[Source]:
 
 
 def of_tuned(name: SysctlName, root: Path = Path("/")) -> Source | None:
-    """What the active TuneD profile, with all it includes, says of a parameter."""
-    active = root / "etc/tuned/active_profile"
-    if not active.is_file():
+    """What the active TuneD profile, with all it includes, says of a parameter.
+
+    A value that this program would refuse is TuneD's wish all the same.
+    """
+    plan = tuned_files.plan_of_active(root)
+    if plan is None:
         return None
     found: Source | None = None
-    for profile in active.read_text(encoding="utf-8", errors="replace").split():
-        for key, value, where in _profile_sysctls(profile, root, frozenset()):
-            if key == name:
-                found = Source("TuneD", where, value)
+    for setting in plan.sysctls:
+        if setting.name == name:
+            when = f", only to {'raise' if setting.guard is Guard.RAISE else 'lower'} it" if setting.guard else ""
+            found = Source("TuneD", tuned_files.where(setting.place, root) + when, setting.value)
+    for problem in plan.problems:
+        if _is_name(problem.place.key, name):
+            found = Source("TuneD", tuned_files.where(problem.place, root), problem.value)
     return found
 
 
@@ -128,35 +126,6 @@ def of_runtime(name: SysctlName, root: Path = Path("/")) -> Source | None:
         if _any_true(_toml(file).get("plugins", {}), key):
             return Source("containerd", f"{file} ({key})", value)
     return None
-
-
-def _profile_sysctls(profile: str, root: Path, seen: frozenset[str]) -> Iterator[tuple[SysctlName, str, str]]:
-    """Included profiles first, as TuneD merges them."""
-    if profile in seen:
-        return
-    for directory in TUNED_DIRECTORIES:
-        file = root / directory / profile / "tuned.conf"
-        if file.is_file():
-            break
-    else:
-        return
-    parser = configparser.RawConfigParser(
-        delimiters="=", strict=False, inline_comment_prefixes="#", allow_no_value=True
-    )
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    try:
-        parser.read_string(file.read_text(encoding="utf-8", errors="replace"))
-    except configparser.Error:
-        return  # TuneD refuses such a profile too, and applies nothing of it
-    for included in re.split(r"[,;]\s*", parser.get("main", "include", fallback="")):
-        yield from _profile_sysctls(included.strip().removeprefix("-"), root, seen | {profile})
-    for section in parser.sections():
-        if section == "sysctl" or parser.get(section, "type", fallback="") == "sysctl":
-            for key, value in parser.items(section):
-                try:
-                    yield parse_name(key), (value or "").strip().strip('"'), f"{file} [{section}]"
-                except NameSyntaxError:
-                    continue  # an option of the plugin, such as type=
 
 
 def _reapplies(root: Path) -> bool:

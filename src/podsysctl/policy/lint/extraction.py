@@ -15,6 +15,8 @@ from podsysctl.policy.lint.document import Document, Kind, Path, at
 from podsysctl.policy.lint.finding import Position
 from podsysctl.policy.lint.lines import Entry, LineFile, LineKind, parse_sections
 from podsysctl.policy.lint.setting import Place, Setting
+from podsysctl.sysctls.tuned import build, merger, parser
+from podsysctl.sysctls.tuned.parser import Assignment
 
 QUADLET_SECTIONS = ("Container", "Pod")
 
@@ -79,12 +81,13 @@ def profiles(document: Document) -> Iterator[tuple[int, str, str]]:
             yield index, str(name or ""), data
 
 
-def sysctl_entries(data: str) -> Iterator[Entry]:
-    """The assignments of a TuneD profile's sysctl sections; a section of another name says `type=sysctl`."""
-    entries = [entry for entry in parse_sections(data) if isinstance(entry, Entry)]
-    named = {entry.section for entry in entries if entry.key == "type" and entry.value == "sysctl"} | {"sysctl"}
-    control = {"type", "replace", "enabled", "drop", "devices"}
-    return (entry for entry in entries if entry.section in named and entry.key not in control)
+def sysctl_entries(data: str) -> Iterator[Assignment]:
+    """The assignments of a TuneD profile's sysctl sections, repeated ones too."""
+    entries = parser.parse(data).assignments
+    kinds = {entry.section: entry.value for entry in entries if entry.key == "type"}
+    for entry in entries:
+        if kinds.get(entry.section, entry.section) == "sysctl" and entry.key not in merger.PROPERTIES:
+            yield entry
 
 
 def tuned_settings(document: Document) -> Iterator[Setting]:
@@ -95,7 +98,7 @@ def tuned_settings(document: Document) -> Iterator[Setting]:
             yield Setting(
                 Place.NODE,
                 entry.key,
-                entry.value.strip('"').lstrip("<>"),
+                build.guarded(build.unquoted(entry.value))[1],
                 document.file,
                 position_in(document, path, entry.line, entry.column),
                 position_in(document, path, entry.line, entry.value_column),

@@ -1,4 +1,4 @@
-"""Files of lines: Podman quadlets, sysctl.d files, and the profiles inside Tuned objects."""
+"""Files of lines: Podman quadlets and sysctl.d files. Profiles inside Tuned objects are `sysctls/tuned/parser.py`'s."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BadLine:
 
 
 def parse_sections(text: str, *, comments: str = "#;") -> Iterator[Entry | BadLine]:
-    """Read an INI file as systemd and TuneD do: the first `=` separates, later duplicates are kept."""
+    """Read an INI file as systemd does: the first `=` separates, later duplicates are kept."""
     section = ""
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.strip()

@@ -62,9 +62,9 @@ class _Building:
     not_applied: list[NotApplied] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
-    def problem(self, place: Place, message: str) -> None:
+    def problem(self, text: Text, message: str, value: str | None = None) -> None:
         """Note what cannot be applied."""
-        self.problems.append(Problem(place, message))
+        self.problems.append(Problem(text.place, message, text.value if value is None else value))
 
 
 def build_plan(
@@ -102,6 +102,27 @@ def build(name: str, directories: Sequence[Directory], facts: MachineFacts) -> P
     )
 
 
+def unquoted(value: str) -> str:
+    """The value without the double quotes around it, which TuneD takes off before anything else.
+
+    >>> unquoted('"4096 87380 16777216"')
+    '4096 87380 16777216'
+    """
+    found = _QUOTED.fullmatch(value)
+    return found[1] if found else value
+
+
+def guarded(value: str) -> tuple[Guard, str]:
+    """The guard that an expanded value begins with, and the rest.
+
+    >>> guarded(">2048")
+    (<Guard.RAISE: '>'>, '2048')
+    """
+    if len(value) > 1 and value[0] in "<>":
+        return Guard(value[0]), value[1:].strip()
+    return Guard.NONE, value
+
+
 def _check_size(name: str, merged: Merged) -> None:
     count = len(merged.variables) + sum(len(unit.options) + 1 for unit in merged.units.values())
     if count > limits.TUNED_SETTINGS:
@@ -113,22 +134,22 @@ def _define(building: _Building, variables: Mapping[str, Text], facts: MachineFa
         if name != "include":
             wrong = building.variables.define(name, text)
             if wrong:
-                building.problem(text.place, wrong)
+                building.problem(text, wrong)
             continue
         content = dict(facts.files).get(text.value)
         if content is None:
-            building.problem(text.place, f"unable to find variables_file: '{text.value}'")
+            building.problem(text, f"unable to find variables_file: '{text.value}'")
             continue
         read = parser.parse(f"[include]\n{content}")
         if read.bad:
-            building.problem(text.place, f"error parsing variables_file: '{text.value}'")
+            building.problem(text, f"error parsing variables_file: '{text.value}'")
             continue
         for keys in read.sections().values():
             for key, item in keys.items():
-                place = Place(text.value, "", key, item.line - 1)
-                wrong = building.variables.define(key, Text(item.value, place))
+                variable = Text(item.value, Place(text.value, "", key, item.line - 1))
+                wrong = building.variables.define(key, variable)
                 if wrong:
-                    building.problem(place, wrong)
+                    building.problem(variable, wrong)
 
 
 def _ordered(building: _Building, merged: Merged, facts: MachineFacts) -> list[Unit]:
@@ -141,7 +162,7 @@ def _ordered(building: _Building, merged: Merged, facts: MachineFacts) -> list[U
                 if _INTEGER.fullmatch(unit.priority.value) and len(unit.priority.value) < 20:
                     priority = int(unit.priority.value)
                 else:
-                    building.problem(unit.priority.place, f"the priority {unit.priority.value!r} is not a number")
+                    building.problem(unit.priority, f"the priority {unit.priority.value!r} is not a number")
             chosen.append((priority, unit))
     return [unit for _, unit in sorted(chosen, key=lambda pair: pair[0])]
 
@@ -155,7 +176,7 @@ def _matches(building: _Building, unit: Unit, facts: MachineFacts) -> bool:
         try:
             found = functions.search(expanded.text, text, multiline=True)
         except functions.FunctionFailed as error:
-            building.problem(pattern.place, str(error))
+            building.problem(pattern, str(error))
             return False
         if not found:
             return False
@@ -175,65 +196,62 @@ def _add_unit(building: _Building, unit: Unit) -> None:
         add(building, key, text, "" if owner is None else building.variables.expand(owner.value).text)
 
 
-def _expanded(building: _Building, value: str, place: Place) -> str | None:
+def _expanded(building: _Building, text: Text, value: str) -> str | None:
     if "\n" in value:
         more = value.split("\n")[1].strip()
-        building.problem(place, f"the value has several lines: {more!r} below it is indented and continues it")
+        building.problem(text, f"the value has several lines: {more!r} below it is indented and continues it")
         return None
     try:
         found = building.variables.expand(value)
     except functions.AssertionFailed as error:
-        building.problem(place, str(error))
+        building.problem(text, str(error))
         return None
     for problem in found.problems:
-        building.problem(place, problem)
+        building.problem(text, problem, found.text)
     return None if found.problems else found.text
 
 
 def _add_sysctl(building: _Building, key: str, text: Text, _: str) -> None:
-    name = _name(building, key, text.place)
-    quoted = _QUOTED.fullmatch(text.value)
-    value = _expanded(building, quoted[1] if quoted else text.value, text.place)
+    name = _name(building, key, text)
+    value = _expanded(building, text, unquoted(text.value))
     if name is None or value is None:
         return
-    guard = Guard.NONE
-    if len(value) > 1 and value[0] in "<>":
-        guard, value = Guard(value[0]), value[1:].strip()
-        if not _INTEGER.fullmatch(value):
-            building.problem(text.place, f"{name}: {guard} compares numbers, and {value!r} is none")
-            return
+    guard, value = guarded(value)
+    if guard and not _INTEGER.fullmatch(value):
+        building.problem(text, f"{name}: {guard} compares numbers, and {value!r} is none", value)
+        return
     row = catalogue.find(name)
     if row is not None and row.access is catalogue.Access.READ_ONLY:
-        building.problem(text.place, f"{name}: the kernel lets nobody write this parameter")
+        building.problem(text, f"{name}: the kernel lets nobody write this parameter")
         return
     if guard and row is not None and row.spec.kind is not ValueKind.INTEGER:
-        building.problem(text.place, f"{name}: {guard} compares one number, and this parameter is a {row.spec.kind}")
+        building.problem(text, f"{name}: {guard} compares one number, and this parameter is a {row.spec.kind}")
         return
     try:
         parse_value(None if row is None else row.spec, value, name=name.dotted)
     except ValueSyntaxError as error:
-        building.problem(text.place, error.message)
+        building.problem(text, error.message, value)
         return
     building.sysctls.append(Setting(name, value, guard, text.place))
 
 
-def _name(building: _Building, key: str, place: Place) -> SysctlName | None:
+def _name(building: _Building, key: str, text: Text) -> SysctlName | None:
     """A key's parameter: TuneD swaps dots and slashes, so the slashed spelling names nothing."""
     if spelling.first_separator(key) == "/":
         other = key.translate(str.maketrans("./", "/."))
-        building.problem(place, f"{key}: dots separate the parts of a key, slashes stand for dots; write {other}")
+        building.problem(text, f"{key}: dots separate the parts of a key, slashes stand for dots; write {other}")
         return None
     try:
         name = parse_name(key)
     except NameSyntaxError as error:
-        building.problem(place, error.message)
+        building.problem(text, error.message)
         return None
     if name.segments[-1] in DEPRECATED:
-        building.problem(place, f"Refusing to set deprecated sysctl option {key}; write {key}_ms, in milliseconds")
+        building.problem(text, f"Refusing to set deprecated sysctl option {key}; write {key}_ms, in milliseconds")
         return None
     hint = interface_hint(key)
     if hint:
-        building.problem(place, f"{key}: {hint}")
+        building.problem(text, f"{key}: {hint}")
         return None
     return name
 
@@ -241,9 +259,9 @@ def _name(building: _Building, key: str, place: Place) -> SysctlName | None:
 def _add_sysfs(building: _Building, key: str, text: Text, _: str) -> None:
     wrong = sysfs.problem_of_path(key)
     if wrong:
-        building.problem(text.place, f"{key}: {wrong}")
+        building.problem(text, f"{key}: {wrong}")
         return
-    value = _expanded(building, text.value, text.place)
+    value = _expanded(building, text, text.value)
     if value is not None:
         building.sysfs.append(SysfsSetting(key, value, text.place))
 
@@ -251,17 +269,15 @@ def _add_sysfs(building: _Building, key: str, text: Text, _: str) -> None:
 def _add_requirement(building: _Building, key: str, text: Text, owner: str) -> None:
     if key[-1:] in "<>":
         bare = key[:-1].rstrip()
-        building.problem(
-            text.place, f"{key}={text.value}: the first = separates; write {bare} = {key[-1]}={text.value}"
-        )
+        building.problem(text, f"{key}={text.value}: the first = separates; write {bare} = {key[-1]}={text.value}")
         return
-    name = _name(building, key, text.place)
-    value = _expanded(building, text.value, text.place)
+    name = _name(building, key, text)
+    value = _expanded(building, text, text.value)
     if name is None or value is None:
         return
     try:
         low, high = requirements.parse_bounds(value.strip(), name)
     except ValueSyntaxError as error:
-        building.problem(text.place, error.message)
+        building.problem(text, error.message)
         return
     building.requirements.append(Requirement(name, low, high, owner, text.place))

@@ -15,6 +15,12 @@ from podsysctl.sysctls.tuned.loader import Profile, Text
 _TRUE = ("True", "true", "1")
 _DROP_SEPARATOR = re.compile(r"\b\s*[,;]\s*")
 VARIABLES = "variables"
+SCRIPTS = ("script_pre", "script_post")
+PROPERTIES = frozenset(
+    {"type", "enabled", "replace", "prepend", "drop", "priority", "cpuinfo_regex", "uname_regex", "devices",
+     "devices_udev_regex", *SCRIPTS}
+)  # fmt: skip
+"""Keys that say something of their section and are none of its settings."""
 
 
 @dataclass(slots=True)
@@ -77,7 +83,7 @@ def _unit(profile: str, name: str, keys: dict[str, Text]) -> Unit:
         priority=keys.pop("priority", None),
         cpuinfo_regex=keys.pop("cpuinfo_regex", None),
         uname_regex=keys.pop("uname_regex", None),
-        scripts={key: keys.pop(key) for key in ("script_pre", "script_post") if key in keys},
+        scripts={key: keys.pop(key) for key in SCRIPTS if key in keys},
         options=keys,
     )
     for key in ("devices", "devices_udev_regex"):

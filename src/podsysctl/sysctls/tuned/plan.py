@@ -82,10 +82,12 @@ class NotApplied:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An entry that cannot be applied: its place and the rule it breaks. The others of the plan can still be."""
+    """An entry that cannot be applied: its place, the rule it breaks, and the value as far as it could be evaluated.
+    The others of the plan can still be."""
 
     place: Place
     message: str
+    value: str = ""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from podsysctl.policy.lint.block_text import position_in
 from podsysctl.policy.lint.context import Context, find
 from podsysctl.policy.lint.document import Kind, Path
-from podsysctl.policy.lint.extraction import profiles
+from podsysctl.policy.lint.extraction import profiles, sysctl_entries
 from podsysctl.policy.lint.finding import Finding, Rule, Severity
-from podsysctl.policy.lint.lines import BadLine, parse_sections
+from podsysctl.sysctls.tuned import build, parser
 
-_DEPRECATED = re.compile(r"(^|[./])(base_reachable_time|retrans_time)$")
+_DEPRECATED = re.compile(rf"(^|[./])({'|'.join(build.DEPRECATED)})$")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -31,18 +31,17 @@ def check(context: Context) -> Iterator[Finding]:
                 yield find(RULE.id, RULE.severity, document, ("spec", "profile", index), text, subject=str(index))
         for index, name, data in profiles(document):
             path: Path = ("spec", "profile", index, "data")
-            for line in parse_sections(data):
-                if isinstance(line, BadLine):
-                    problem = f"{line.text!r} is no section, comment or assignment"
-                elif not line.section:
-                    problem = f"{line.key} stands in no section"
-                elif line.section == "sysctl" and _DEPRECATED.search(line.key):
-                    problem = f"TuneD refuses the deprecated option {line.key}; use the one in milliseconds"
-                else:
-                    continue
-                where = position_in(document, path, line.line)
-                text = f"TuneD profile {name}: {problem}"
-                yield Finding(RULE.id, RULE.severity, document.file, where, text, name)
+            for line, problem in _problems(data):
+                where = position_in(document, path, line)
+                yield Finding(RULE.id, RULE.severity, document.file, where, f"TuneD profile {name}: {problem}", name)
+
+
+def _problems(data: str) -> Iterator[tuple[int, str]]:
+    for bad in parser.parse(data).bad:
+        yield bad.line, f"{bad.text!r} {bad.why}"
+    for entry in sysctl_entries(data):
+        if _DEPRECATED.search(entry.key):
+            yield entry.line, f"TuneD refuses the deprecated option {entry.key}; use the one in milliseconds"
 
 
 RULE = Rule("PSC301", "tuned-profile-unreadable", Severity.ERROR, "TuneD cannot read the profile", check)
