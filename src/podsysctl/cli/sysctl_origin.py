@@ -11,7 +11,7 @@ from podsysctl.base.errors import KernelError, NameSyntaxError
 from podsysctl.cli import sysctl_output, sysctl_target
 from podsysctl.kernel import procsys, settings
 from podsysctl.kernel.settings import Source
-from podsysctl.sysctls import catalogue
+from podsysctl.sysctls import catalogue, prefix_rule
 from podsysctl.sysctls.catalogue import Namespace
 from podsysctl.sysctls.name import INTERFACE_TOKEN, SysctlName, parse_name, parse_path
 from podsysctl.sysctls.value import ValueSpec, values_equal
@@ -47,8 +47,9 @@ def run(args: argparse.Namespace) -> int:
         raise reading
     live = reading
     spec = catalogue.spec_of(name)
-    sources = [*_kernel(name, args), *(_of_pod(name, args) if not sysctl_target.is_host(args) else ())]
-    if sysctl_target.is_host(args) or _is_node_level(name):
+    is_hosts = _is_hosts(name, args)
+    sources = [*_kernel(name, fresh=not is_hosts), *(_of_pod(name, args) if not sysctl_target.is_host(args) else ())]
+    if is_hosts:
         sources += settings.of_host(name)
     layers = judge(sources, live, spec)
     by = next((layer.source for layer in layers if layer.verdict == "wins"), None)
@@ -91,20 +92,24 @@ def judge(sources: list[Source], live: str, spec: ValueSpec | None) -> list[Laye
     return out
 
 
-def _is_node_level(name: SysctlName) -> bool:
+def _is_hosts(name: SysctlName, args: argparse.Namespace) -> bool:
+    """Is the value that the place shows this host's: the node's, or of a namespace that both share?"""
     row = catalogue.find(name)
-    return row is not None and row.namespace is Namespace.NODE
+    if sysctl_target.is_host(args) or (row is not None and row.namespace is Namespace.NODE):
+        return True
+    kind = prefix_rule.namespace_of(name) if row is None else row.namespace
+    return kind in sysctl_target.shared_with_host(args)
 
 
-def _kernel(name: SysctlName, args: argparse.Namespace) -> list[Source]:
+def _kernel(name: SysctlName, *, fresh: bool) -> list[Source]:
     row = catalogue.find(name)
     out = []
     if row is not None and row.default:
         out.append(Source("kernel default", "catalogue", row.default))
-    if not sysctl_target.is_host(args) and row is not None and row.namespace is not Namespace.NODE:
-        fresh = procsys.read_fresh(name)
-        if fresh is not None:
-            out.append(Source("fresh namespace", "measured now, includes what the kernel copies from the host", fresh))
+    if fresh:
+        start = procsys.read_fresh(name)
+        if start is not None:
+            out.append(Source("fresh namespace", "measured now, includes what the kernel copies from the host", start))
     return out
 
 

@@ -70,6 +70,8 @@ def _yes(answer: bool | None) -> str:
 
 
 def _notes(fact: Fact) -> str:
+    if fact.in_pod is InPod.HIDDEN:
+        return "not known: the kernel hides it from this user's namespaces"
     return "hidden with hostUsers: false" if fact.hidden_from_user_namespace else ""
 
 
@@ -84,6 +86,8 @@ def _print_summary(facts: KernelFacts) -> None:
         f"\nLinux {facts.release}, measured {how}: {len(facts.facts)} parameters ({listed}); of the node's, "
         f"{len(facts.absent)} are absent and {len(facts.read_only)} read-only in a pod\n"
     )
+    if facts.hidden:
+        sysctl_output.write(f"{len(facts.hidden)} are hidden from this user's namespaces: only root can measure them\n")
     if len(tested) > 1:
         kept = sum(bool(fact.isolated) for fact in tested)
         sysctl_output.write(f"leak test: {kept} of {len(tested)} stay in their namespace\n")

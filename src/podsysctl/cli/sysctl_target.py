@@ -7,18 +7,27 @@ API.
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from podsysctl.base.errors import UsageError
 
 if TYPE_CHECKING:
+    from podsysctl.kernel.namespaces import Namespaces
     from podsysctl.kernel.procsys import Reading
     from podsysctl.sysctls.name import SysctlName
 
     Readings = list[tuple[SysctlName, Reading]]
 
 T = TypeVar("T")
+
+_LEAVE_OUT = "leave out --pod, --pid and --netns to change it for this host"
+_SHARED_HINTS = {
+    "net": f"with hostNetwork: true a pod has no network parameters of its own; {_LEAVE_OUT}",
+    "ipc": f"with hostIPC: true a pod has no IPC parameters of its own; {_LEAVE_OUT}",
+    "uts": f"with hostNetwork: true a pod has no host name of its own; {_LEAVE_OUT}",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,16 +54,19 @@ def is_host(args: argparse.Namespace) -> bool:
 
 def run(args: argparse.Namespace, function: Callable[[], T]) -> T:
     """Call the function in the place that the flags name. Raises UsageError, KernelError, StatusError."""
-    if sum(map(bool, (args.pod, args.pid, args.netns))) > 1:
-        raise UsageError("--pod, --pid and --netns exclude each other")
     if is_host(args):
         return function()
     from podsysctl.kernel import namespaces
+
+    return namespaces.run_in(_namespaces(args), function)
+
+
+def _namespaces(args: argparse.Namespace) -> Namespaces:
     from podsysctl.kernel.namespaces import Namespaces
 
-    if args.netns:
-        return namespaces.run_in(Namespaces.of_netns(args.netns), function)
-    return namespaces.run_in(Namespaces.of_pid(_find_pid(args)), function)
+    if sum(map(bool, (args.pod, args.pid, args.netns))) > 1:
+        raise UsageError("--pod, --pid and --netns exclude each other")
+    return Namespaces.of_netns(args.netns) if args.netns else Namespaces.of_pid(_find_pid(args))
 
 
 def with_own_users(args: argparse.Namespace, readings: Readings) -> Readings:
@@ -69,19 +81,49 @@ def with_own_users(args: argparse.Namespace, readings: Readings) -> Readings:
     return [(name, own.get(name, value)) for name, value in readings]
 
 
+def shared_with_host(args: argparse.Namespace) -> frozenset[str]:
+    """Which of net, ipc and uts the place does not have for itself: what it shows of them is this host's.
+
+    The host is where this program runs, and where the first process does. Raises as `run` does, and KernelError for a
+    place whose namespaces this user may not look at.
+    """
+    from podsysctl.base.errors import KernelError
+    from podsysctl.kernel.namespaces import THREAD_KINDS, Namespaces
+
+    if is_host(args):
+        return frozenset(THREAD_KINDS)
+    place = _namespaces(args).identity()
+    hosts = []
+    for process in ("self", "1"):
+        with contextlib.suppress(KernelError):  # of the first process an ordinary user sees nothing
+            hosts.append(Namespaces(tuple((kind, f"/proc/{process}/ns/{kind}") for kind in THREAD_KINDS)).identity())
+    return frozenset(
+        kind for kind in THREAD_KINDS if kind not in place or any(host[kind] == place[kind] for host in hosts)
+    )
+
+
 def check_own(args: argparse.Namespace, names: Iterable[SysctlName], *, force: bool = False) -> None:
     """Refuse to write in a pod's or process's namespaces what is not theirs, since that would change this host.
 
-    A parameter that the catalogue does not know is refused too, unless `force`. Raises UsageError.
+    That is every parameter of the node, and with hostNetwork, hostIPC or a namespace that a process shares with the
+    host those of that namespace too. A parameter that the catalogue does not know is refused as well, unless `force`.
+    Raises UsageError, KernelError, StatusError.
     """
     if is_host(args):
         return
-    from podsysctl.sysctls import catalogue
+    from podsysctl.sysctls import catalogue, prefix_rule
     from podsysctl.sysctls.catalogue import Namespace
 
     entered = {Namespace.NET} if args.netns else {Namespace.NET, Namespace.IPC, Namespace.UTS}
+    shared = shared_with_host(args)
     for name in names:
         row = catalogue.find(name)
+        kind = prefix_rule.namespace_of(name) if row is None else row.namespace
+        if kind in entered and kind in shared:
+            raise UsageError(
+                f"{name}: {describe(args)} shares this host's {kind} namespace: a write there would change this host",
+                hint=_SHARED_HINTS[kind],
+            )
         if row is None and not force:
             raise UsageError(
                 f"{name}: the catalogue does not know it, so it may be this host's: not written in {describe(args)}",
@@ -91,7 +133,7 @@ def check_own(args: argparse.Namespace, names: Iterable[SysctlName], *, force: b
             owner = "the node" if row.namespace is Namespace.NODE else f"the {row.namespace} namespace"
             raise UsageError(
                 f"{name}: belongs to {owner}: written in {describe(args)} it would change this host",
-                hint="leave out --pod, --pid and --netns to change it for this host",
+                hint=_LEAVE_OUT,
             )
 
 

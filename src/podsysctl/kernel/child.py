@@ -86,7 +86,7 @@ def _answer(request: Mapping[str, Any]) -> Any:
     _new_user_namespace()
     if operation == "try":
         values = {parse_name(text): value for text, value in request["values"]}
-        return [outcome.to_dict() for outcome in dry_run.try_here(values)]
+        return [outcome.to_dict() for outcome in dry_run.try_here(values, in_user_namespace=True)]
     name = parse_name(request["name"])
     return dry_run.range_here(name)
 

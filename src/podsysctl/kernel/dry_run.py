@@ -12,7 +12,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -49,7 +49,8 @@ class Answer(StrEnum):
     NODE_LEVEL = "node-level"
     """One value for the machine: not written, and no pod can have its own."""
     UNKNOWN = "unknown"
-    """Neither the node nor a new namespace has it: no such parameter, or its module is not loaded."""
+    """Neither the node nor a new namespace has it: no such parameter, or its module is not loaded; or it could not be
+    tried: nobody knows it, or the kernel hides it from this user's namespaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +99,34 @@ def find_range(name: SysctlName) -> list[tuple[int, int]]:
     return [(low, high) for low, high in child.ask({"op": "range", "name": name.slashed})]
 
 
-def try_here(values: Mapping[SysctlName, str]) -> list[Outcome]:
-    """`try_values` for a process that may make namespaces."""
+def try_here(values: Mapping[SysctlName, str], *, in_user_namespace: bool = False) -> list[Outcome]:
+    """`try_values` for a process that may make namespaces, be it as root of a user namespace of its own."""
     targets = {name: _on_loopback(name) for name in values}
     with pin(targets.values()) as host:
-        return namespaces.run_in_fresh(
+        outcomes = namespaces.run_in_fresh(
             THREAD_KINDS, lambda: [_try(targets[name], name, value, host) for name, value in values.items()]
         )
+    if not in_user_namespace:
+        return outcomes
+    return [_perhaps_hidden(outcome, name) for outcome, name in zip(outcomes, values, strict=True)]
+
+
+def may_be_absent(name: SysctlName) -> bool:
+    """Does the catalogue say that new network namespaces lack this parameter?
+
+    What it calls the namespace's own is not absent but hidden where a user namespace does not show it. Source: the
+    checks for `user_ns != &init_user_ns` where a namespace registers its files, as in net/xfrm/xfrm_sysctl.c.
+    """
+    row = catalogue.find(name)
+    is_default_neighbour = name.segments[2:4] == ("neigh", "default")
+    return row is not None and (is_default_neighbour or row.namespace not in (Namespace.NET, Namespace.IPC))
+
+
+def _perhaps_hidden(outcome: Outcome, name: SysctlName) -> Outcome:
+    if outcome.answer is not Answer.ABSENT or may_be_absent(name):
+        return outcome
+    text = "the kernel hides it from this user's namespaces, and shows it to root: run as root to try it"
+    return replace(outcome, answer=Answer.UNKNOWN, errno=errno.EPERM, message=text)
 
 
 def range_here(name: SysctlName) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from podsysctl.base.errors import KernelError
 from podsysctl.kernel import procfile
@@ -24,6 +24,7 @@ _AT_FDCWD = -100
 _LITTLE = sys.byteorder == "little"
 _SAME_NUMBER = frozenset({"x86_64", "aarch64", "ppc64le", "s390x", "riscv64", "loongarch64", "i686", "armv7l"})
 _RESOLVE_NO_XDEV, _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 1, 2, 4, 8
+_BENEATH = _RESOLVE_NO_XDEV | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS | _RESOLVE_BENEATH
 
 
 def open_root() -> int:
@@ -39,23 +40,35 @@ def open_below(root: int, name: SysctlName, flags: int) -> int:
 
     openat2(2) refuses links, `..` and mount points on the way; a kernel before 5.6 is walked part by part instead.
     """
+    return open_parts(root, name.segments, flags)
+
+
+def open_parts(directory: int, parts: tuple[str, ...], flags: int) -> int:
+    """The same below any directory of the tree, by the parts of a name or the last ones of it. Raises OSError."""
     if not _has_openat2():
-        return procfile.open_by_parts(root, name.segments, flags)
-    beneath = _RESOLVE_NO_XDEV | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS | _RESOLVE_BENEATH
-    fd = _openat2(root, os.fsencode(name.path), flags | os.O_CLOEXEC, beneath)
+        return procfile.open_by_parts(directory, parts, flags)
+    fd = _openat2(directory, os.fsencode("/".join(parts)), flags | os.O_CLOEXEC, _BENEATH)
     if fd < 0:
-        raise OSError(-fd, os.strerror(-fd), name.proc_path)
+        raise OSError(-fd, os.strerror(-fd), "/".join(parts))
     return fd
 
 
 def _openat2(root: int, path: bytes, flags: int, resolve: int) -> int:
     """The system call: a descriptor, or the negative errno."""
+    how = _how(flags, resolve)
+    fd: int = _libc().syscall(_OPENAT2, root, path, how, len(how))
+    if fd >= 0:
+        return fd
     import ctypes
 
-    how = flags.to_bytes(8, "little" if _LITTLE else "big") + bytes(8)
-    how += resolve.to_bytes(8, "little" if _LITTLE else "big")
-    fd = int(_libc().syscall(_OPENAT2, root, path, how, len(how)))
-    return fd if fd >= 0 else -ctypes.get_errno()
+    return -ctypes.get_errno()
+
+
+@cache
+def _how(flags: int, resolve: int) -> bytes:
+    """struct open_how of linux/openat2.h, with no mode."""
+    order: Literal["little", "big"] = "little" if _LITTLE else "big"
+    return flags.to_bytes(8, order) + bytes(8) + resolve.to_bytes(8, order)
 
 
 @cache

@@ -4,8 +4,9 @@ on.
 Fresh net, ipc, uts and user namespaces are made in a throw-away thread and child, and /proc/sys is surveyed
 there and at home: a file that is missing, that lost its write bits, or that is another file (another inode,
 while the host's is known to have stayed) tells the answer without any write. `leak.py` adds writes, in fresh
-namespaces only. Without privileges everything happens inside a user namespace of one's own; the kernel hides
-some parameters there, and the facts say that they were measured so.
+namespaces only. Without privileges everything happens inside a user namespace of one's own. The kernel hides
+some parameters there that a pod has, so a missing file is called absent only where the catalogue says the same, and
+else hidden, which means that it is not known.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from podsysctl.base.errors import KernelError
 from podsysctl.kernel import child, leak, namespaces, procsys
-from podsysctl.kernel.dry_run import UTS_NAMES
+from podsysctl.kernel.dry_run import UTS_NAMES, may_be_absent
 from podsysctl.kernel.namespaces import THREAD_KINDS
 from podsysctl.kernel.procsys import Entry
 from podsysctl.sysctls import catalogue, prefix_rule
@@ -65,6 +66,8 @@ def measure(*, write: bool = False) -> KernelFacts:
         for name in sorted({*home, *pod})
     )  # fmt: skip
     facts = {name: _known_to_leak(fact) for name, fact in facts.items()}
+    if not privileged:
+        facts = {name: _perhaps_hidden(fact) for name, fact in facts.items()}
     if not own_user:
         facts = {name: _by_definition(fact) for name, fact in facts.items()}
     if not privileged or not own_user:
@@ -94,11 +97,11 @@ def disagreements(facts: KernelFacts) -> list[Disagreement]:
     """Every name where the prefix rule or the catalogue says something else than was measured, sorted by
     name.
 
-    Without privileges a name that is absent tells nothing, since the kernel hides some from other users' namespaces.
+    A name that is hidden from the user who measured tells nothing.
     """
     out = []
     for name, fact in facts.facts.items():
-        if fact.in_pod is InPod.ABSENT and not facts.privileged:
+        if fact.in_pod is InPod.HIDDEN:
             continue
         measured = _describe(fact)
         rule = prefix_rule.namespace_of(parse_name(name))
@@ -161,6 +164,14 @@ def _known_to_leak(fact: Fact) -> Fact:
     if row is None or row.visible != InPod.NODE:
         return fact
     return replace(fact, namespace=Namespace.NODE, in_pod=InPod.NODE, isolated=False)
+
+
+def _perhaps_hidden(fact: Fact) -> Fact:
+    """What a user namespace does not show may be there for a pod, which is made by root."""
+    if fact.in_pod is not InPod.ABSENT or may_be_absent(parse_name(fact.name)):
+        return fact
+    row = catalogue.find(fact.name)
+    return replace(fact, in_pod=InPod.HIDDEN, namespace=fact.namespace if row is None else row.namespace)
 
 
 def _access(entry: Entry | None) -> Access:

@@ -34,6 +34,8 @@ class InPod(StrEnum):
     """No such file: writing it stops the sandbox."""
     NODE = "node"
     """The node's own value, and a write there changes the node."""
+    HIDDEN = "hidden"
+    """Not known: the user who measured may not see it in new namespaces, where a pod of the runtime's may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,11 @@ class KernelFacts:
     def absent(self) -> tuple[str, ...]:
         """Names of the host that a fresh namespace lacks, sorted."""
         return self._with(InPod.ABSENT)
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Names of which this measurement, made without privileges, cannot tell what a pod finds, sorted."""
+        return self._with(InPod.HIDDEN)
 
     @property
     def read_only(self) -> tuple[str, ...]:

@@ -112,7 +112,11 @@ def _is_node_level(name: str, situation: Situation, report: Report) -> bool:
         parsed = parse_name(dotted)
     except NameSyntaxError:
         return False
-    measured = [f for node in situation.nodes if node.facts.kernel and (f := node.facts.kernel.find(parsed))]
+    measured = [
+        fact
+        for node in situation.nodes
+        if node.facts.kernel and (fact := node.facts.kernel.find(parsed)) and fact.in_pod is not InPod.HIDDEN
+    ]
     if measured:
         return all(f.in_pod in (InPod.NODE, InPod.ABSENT, InPod.READ_ONLY) for f in measured)
     row = catalogue.find(parsed)

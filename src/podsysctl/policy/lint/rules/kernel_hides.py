@@ -42,7 +42,7 @@ def _why(setting: Setting, context: Context) -> str:
             return f"is absent in pods on Linux {facts.release}"
         if fact is not None and fact.in_pod in (InPod.READ_ONLY, InPod.OWN_READ_ONLY):
             return f"is read-only in pods on Linux {facts.release}"
-        if fact is not None:
+        if fact is not None and fact.in_pod is not InPod.HIDDEN:
             return ""
     known, kernel = row(setting.name), context.target.kernel
     if known is None:
