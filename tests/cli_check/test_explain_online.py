@@ -18,6 +18,7 @@ from podsysctl.cli.main import main
 from podsysctl.client import config
 from podsysctl.client.discovery import discover
 from podsysctl.client.rest import Client
+from podsysctl.objects import tuning
 from podsysctl.policy.node_facts import NodeFacts
 from tests.cli_check.test_explain import CHAPTER
 
@@ -85,6 +86,46 @@ async def test_explain_names_the_allowlist_of_the_real_nodes(
     assert answer["nodes"][0]["sysctls"][1]["gates"][0]["outcome"] == "refused"
     assert [m["kind"] for m in answer["manifests"]] == ["KubeletConfig"]
     assert answer["user"] == "kubernetes-admin"
+
+
+async def test_node_level_fix_builds_on_the_profile_of_the_node(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Its Profile names it, its Tuned at which priority; unknown ones are OpenShift's."""
+    metadata = {"name": "p", "namespace": "default"}
+    sysctls = [{"name": "vm.max_map_count", "value": "262144"}]
+    spec = {"securityContext": {"sysctls": sysctls}, "containers": [{"name": "c", "image": "busybox"}]}
+    path = tmp_path / "pod.json"
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
+
+    async def printed() -> tuple[str, int]:
+        _, answer = await cluster.explain(capsys, str(path))
+        (made,) = [m for m in answer["manifests"] if m["kind"] == "Tuned"]
+        return made["spec"]["profile"][0]["data"], made["spec"]["recommend"][0]["priority"]
+
+    data, priority = await printed()
+    assert ("include=openshift-node\n" in data, priority) == (True, 20)
+    place = {"namespace": tuning.NAMESPACE}
+    await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": tuning.NAMESPACE}})
+    own = {"profile": [{"name": "own", "data": "[main]\n"}], "recommend": [{"profile": "own", "priority": 7}]}
+    await cluster.create(
+        {
+            "apiVersion": "tuned.openshift.io/v1",
+            "kind": "Tuned",
+            "metadata": {"name": "own", **place},
+            "spec": own,
+        }
+    )
+    await cluster.create(
+        {
+            "apiVersion": "tuned.openshift.io/v1",
+            "kind": "Profile",
+            "metadata": {"name": "w0", **place},
+            "spec": {"config": {"tunedProfile": "own"}},
+        }
+    )
+    data, priority = await printed()
+    assert ("include=own\n" in data, priority) == (True, 6)
 
 
 async def test_explain_prefers_a_node_that_accepts(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:

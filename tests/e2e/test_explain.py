@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from podsysctl.objects import tuning
 from tests.e2e.cluster import Cluster, host_state, left_behind, wait_until
 from tests.e2e.pods import manifest, pod
 
@@ -100,7 +101,7 @@ def allows(cluster: Cluster, name: str) -> bool:
             {"vm.swappiness": on_host("vm.swappiness"), "kernel.shm_rmid_forced": "1"},
             {},
             "kubelet",
-            ["DaemonSet", "Pod"],
+            ["Tuned", "Pod"],
             {"vm.swappiness": on_host("vm.swappiness"), "kernel.shm_rmid_forced": "1"},
         ),
         (
@@ -116,7 +117,7 @@ def allows(cluster: Cluster, name: str) -> bool:
             {"net.ipv4.ip_local_port_range": on_host("net.ipv4.ip_local_port_range")},
             {"hostNetwork": True},
             "validation",
-            ["DaemonSet", "Pod"],
+            ["Tuned", "Pod"],
             {"net.ipv4.ip_local_port_range": on_host("net.ipv4.ip_local_port_range")},
         ),
         (
@@ -132,7 +133,7 @@ def allows(cluster: Cluster, name: str) -> bool:
             {"net.core.rmem_max": on_host("net.core.rmem_max")},
             {},
             "kubelet",
-            ["DaemonSet", "Pod"],
+            ["Tuned", "Pod"],
             {},
         ),
     ],
@@ -155,13 +156,26 @@ def test_pod_runs_after_the_printed_manifests(
     pools.kubectl("apply", "-f", "-", input_text=fix)
     try:
         pools.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
-        if "DaemonSet" in printed:
-            pools.kubectl("rollout", "status", "-n", "kube-system", f"ds/{name}-sysctls", "--timeout=60s")
+        if "Tuned" in printed:
+            wait_until(lambda: is_tuned(pools, f"{name}-sysctls"), 60, "the node to be tuned")
         for sysctl, value in reads.items():
             out = pools.kubectl("exec", name, "--", "sysctl", "-n", sysctl).stdout
             assert out.split() == value.split()
     finally:
         pools.kubectl("delete", "-f", "-", "--wait", "--timeout=60s", input_text=fix)
+    wait_until(lambda: is_tuned(pools, "machine-defaults"), 60, "the node to have its own values")
+
+
+def is_tuned(cluster: Cluster, profile: str) -> bool:
+    """Whether the worker has applied the profile, and nothing went wrong."""
+    found = cluster.get("-n", tuning.NAMESPACE, "profile", "worker-0")
+    status = found.get("status") or {}
+    conditions = {c["type"]: c["status"] for c in status.get("conditions", [])}
+    return (
+        found["spec"]["config"]["tunedProfile"] == status.get("tunedProfile") == profile
+        and status.get("observedGeneration") == found["metadata"]["generation"]
+        and conditions == {"Applied": "True", "Degraded": "False"}
+    )
 
 
 def test_plain_users_pod_runs_after_the_printed_manifests(pools: Cluster) -> None:

@@ -14,7 +14,7 @@ from podsysctl.policy.remedies import REMEDIES
 from podsysctl.policy.remedy import Plan, find_remedies, new_pod
 from podsysctl.policy.scc import admit
 from podsysctl.policy.scc.constraint import Constraint
-from podsysctl.policy.situation import Namespace, Node, Pool, Situation
+from podsysctl.policy.situation import Namespace, Node, Pool, Situation, TunedProfile
 from podsysctl.policy.verdict import Gate, Outcome
 from podsysctl.policy.whole import evaluate
 from podsysctl.sysctls.catalogue import Access
@@ -180,6 +180,59 @@ def test_node_level_sysctl_moves_into_a_tuned_profile(name: str) -> None:
     assert f"[sysctl]\n{name}=262144\n" in tuned["spec"]["profile"][0]["data"]
     assert tuned["spec"]["recommend"][0]["match"] == [{"label": "node-role.kubernetes.io/worker"}]
     assert "sysctls" not in by_kind(plan)["Pod"]["spec"]["securityContext"]
+
+
+@pytest.mark.parametrize(
+    ("profiles", "priorities", "include", "priority", "left"),
+    [
+        ((None, None), {}, "include=openshift-node\n", 20, ""),
+        (("openshift-node", "openshift-node"), {"openshift-node": 40}, "include=openshift-node\n", 20, ""),
+        (("machine-defaults", "machine-defaults"), {"machine-defaults": 40}, "", 20, ""),
+        (("", ""), {}, "", 20, ""),
+        (("database", "database"), {"database": 20}, "include=database\n", 19, ""),
+        (("database", "database"), {"database": 0}, "include=database\n", 0, ""),
+        (("database", "machine-defaults"), {"database": 25}, "", 20, "database"),
+    ],
+)
+def test_tuned_profile_includes_what_the_nodes_have_now(
+    profiles: tuple[str | None, str | None], priorities: dict[str, int], include: str, priority: int, left: str
+) -> None:
+    """Nothing else of the nodes changes: not on a machine that nobody tunes, and not where somebody does."""
+    workers = (replace(node(f"w{i}", "worker"), tuned_profile=profile) for i, profile in enumerate(profiles))
+    master = replace(node("m0", "master", taints=(MASTER_TAINT,)), tuned_profile="other")
+    target = with_sysctls(restricted_pod(), "vm.max_map_count", value="262144")
+    plan = plan_of(
+        situation(
+            target,
+            nodes=(master, *workers),
+            tuned_profiles={name: TunedProfile(priority=value) for name, value in priorities.items()},
+        )
+    )
+    spec = by_kind(plan)["Tuned"]["spec"]
+    assert spec["profile"][0]["data"] == (
+        f"[main]\nsummary=Kernel parameters that p-sysctls needs\n{include}\n[sysctl]\nvm.max_map_count=262144\n"
+    )
+    assert spec["recommend"][0]["priority"] == priority
+    assert [text for text in plan.remedies[0].opens if "without it" in text] == (
+        [f"nodes that have profile {left} now get the new one instead, without it"] if left else []
+    )
+
+
+@pytest.mark.parametrize("include", ["", "include=database\n"])
+def test_tuned_that_was_applied_before_is_printed_again(include: str) -> None:
+    """A profile that included itself could not be loaded."""
+    text = f"[main]\nsummary=Kernel parameters that p-sysctls needs\n{include}\n[sysctl]\nvm.max_map_count=262144\n"
+    target = with_sysctls(restricted_pod(), "vm.max_map_count", value="262144")
+    plan = plan_of(
+        situation(
+            target,
+            nodes=(replace(node("w0", "worker"), tuned_profile="p-sysctls"),),
+            tuned_profiles={"p-sysctls": TunedProfile(text, 19), "database": TunedProfile("", 20)},
+        )
+    )
+    spec = by_kind(plan)["Tuned"]["spec"]
+    assert spec["profile"][0]["data"] == text
+    assert spec["recommend"][0]["priority"] == (19 if include else 20)
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,13 @@ from podsysctl.cli.explain_target import Subject, Target
 from podsysctl.client.discovery import Found, Mapper, UnknownResourceError
 from podsysctl.client.rest import Client
 from podsysctl.controllers.machineconfig.membership import PoolConflictError, pool_of
-from podsysctl.objects import machineconfig, selectors
+from podsysctl.objects import machineconfig, selectors, tuning
 from podsysctl.policy import interface, platform, tuning_allowlist
 from podsysctl.policy.node_facts import NodeFacts
 from podsysctl.policy.platform import Platform
 from podsysctl.policy.scc import admit
 from podsysctl.policy.scc.constraint import GROUP, PLURAL, Constraint
-from podsysctl.policy.situation import Namespace, Node, Pool, Situation
+from podsysctl.policy.situation import Namespace, Node, Pool, Situation, TunedProfile
 from podsysctl.sysctls import safe
 
 Object = dict[str, Any]
@@ -45,17 +45,20 @@ class Cluster:
         self.nodes: tuple[Node, ...] = ()
         self.pools: dict[str, Pool] = {}
         self.lines: tuple[str, ...] | None = None
+        self.tuned_profiles: dict[str, TunedProfile] = {}
         self.user, self.groups = "", ()
 
     async def read(self) -> None:
         """Everything that is the same for every target."""
-        version, constraints, nodes, pools, configs, definition = await asyncio.gather(
+        version, constraints, nodes, pools, configs, definition, tuneds, profiles = await asyncio.gather(
             self._client.request("GET", "/version"),
             self.list(f"{PLURAL}.{GROUP}"),
             self.list("nodes"),
             self.list(f"machineconfigpools.{machineconfig.GROUP}"),
             self.list(f"kubeletconfigs.{machineconfig.GROUP}"),
             self._find("configmaps", _ALLOWLIST[1], _ALLOWLIST[0]),
+            self.list(f"tuneds.{tuning.GROUP}", tuning.NAMESPACE),
+            self.list(f"profiles.{tuning.GROUP}", tuning.NAMESPACE),
         )
         text = self._args.cluster_version or str(version.get("gitVersion") or "")
         self.minor = parse_cluster_version(text).minor
@@ -63,7 +66,9 @@ class Cluster:
         if definition is not None:
             text = (definition.get("data") or {}).get(_ALLOWLIST[2]) or ""
             self.lines = tuple(tuning_allowlist.parse(text))
-        self.nodes = tuple(_node(item, pools, self.lines) for item in nodes)
+        given = {profile["metadata"]["name"]: _tuned_profile(profile) for profile in profiles}
+        self.nodes = tuple(_node(item, pools, self.lines, given) for item in nodes)
+        self.tuned_profiles = _profiles(tuneds)
         self.pools = {p["metadata"]["name"]: _pool(p, configs) for p in pools}
         await self._identify()
 
@@ -110,6 +115,7 @@ class Cluster:
             definitions=tuple(definitions),
             interface_lines=self.lines if self.lines is not None else interface.default_allowlist(),
             has_tuned=self._serves("tuneds.tuned.openshift.io"),
+            tuned_profiles=self.tuned_profiles,
             validate=explain_target.field_problems,
         )
 
@@ -189,7 +195,28 @@ async def gather(
     return out
 
 
-def _node(item: Object, pools: list[Object], lines: tuple[str, ...] | None) -> Node:
+def _tuned_profile(profile: Object) -> str:
+    config = (profile.get("spec") or {}).get("config") or {}
+    return str(config.get("tunedProfile") or "")
+
+
+def _profiles(tuneds: list[Object]) -> dict[str, TunedProfile]:
+    """Every profile that is defined or recommended."""
+    found: dict[str, TunedProfile] = {}
+    for tuned in tuneds:
+        spec = tuned.get("spec") or {}
+        for profile in spec.get("profile") or ():
+            name = str(profile.get("name"))
+            found[name] = replace(found.get(name, TunedProfile()), text=str(profile.get("data") or ""))
+        for rule in spec.get("recommend") or ():
+            name, priority = str(rule.get("profile")), rule.get("priority")
+            known = found.get(name, TunedProfile())
+            if isinstance(priority, int) and (known.priority is None or priority < known.priority):
+                found[name] = replace(known, priority=priority)
+    return found
+
+
+def _node(item: Object, pools: list[Object], lines: tuple[str, ...] | None, tuned_profiles: Mapping[str, str]) -> Node:
     """A node; the cluster's allowlist for interfaces is every node's that tells none of its own."""
     try:
         pool = pool_of(item, pools)
@@ -199,7 +226,8 @@ def _node(item: Object, pools: list[Object], lines: tuple[str, ...] | None) -> N
     facts = NodeFacts.from_node(item)
     if facts.interfaces is None:
         facts = replace(facts, interfaces=lines)
-    return Node(facts, pool["metadata"]["name"] if pool else "", unschedulable)
+    profile = tuned_profiles.get(facts.name)
+    return Node(facts, pool["metadata"]["name"] if pool else "", unschedulable, profile)
 
 
 def _pool(pool: Object, configs: list[Object]) -> Pool:

@@ -45,16 +45,28 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node: what it publishes, its pool's name (empty without pools), and whether it is cordoned."""
+    """One node: what it publishes, its pool's name (empty without pools), and whether it is cordoned.
+
+    `tuned_profile` is the tuning profile it is given now; None when nobody tells, as without a cluster.
+    """
 
     facts: NodeFacts
     pool: str = ""
     unschedulable: bool = False
+    tuned_profile: str | None = None
 
     @property
     def name(self) -> str:
         """The node's name."""
         return self.facts.name
+
+
+@dataclass(frozen=True, slots=True)
+class TunedProfile:
+    """A tuning profile: its text, '' when no Tuned defines it, and the best priority at which it is recommended."""
+
+    text: str = ""
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,8 @@ class Situation:
     `subject` is who creates the pod, for texts; `usable` answers for whom a constraint is usable. `validate` is the API
     server's field validation of a pod, `safe` the sysctls every constraint allows. `definitions` are the
     NetworkAttachmentDefinitions that are known, `interface_lines` the allowlist that the tuning plugin's ConfigMap
-    holds now; `has_tuned` says whether the cluster serves Tuned objects.
+    holds now; `has_tuned` says whether the cluster serves Tuned objects, and `tuned_profiles` what they say of each
+    tuning profile.
     """
 
     pod: Object
@@ -80,6 +93,7 @@ class Situation:
     definitions: tuple[Object, ...] = ()
     interface_lines: tuple[str, ...] | None = None
     has_tuned: bool = True
+    tuned_profiles: Mapping[str, TunedProfile] = field(default_factory=dict)
     validate: Callable[[Object], list[str]] = lambda _: []
 
     @property

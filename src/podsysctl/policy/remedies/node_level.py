@@ -1,18 +1,21 @@
 """A sysctl that no pod can have of its own: the node is tuned instead, and the pod no longer asks for it.
 
 Either the kernel has one value for the whole machine, or the pod shares the host's namespace and would change the host.
+The new profile includes the one that the nodes have now and goes before it, so that nothing else of them changes.
 Where the cluster has no Tuned objects, a privileged DaemonSet sets the value on each node.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from podsysctl.base.errors import NameSyntaxError
+from podsysctl.objects import tuning
 from podsysctl.policy import kubelet
 from podsysctl.policy.remedy import Remedy, without_sysctls
-from podsysctl.policy.situation import Situation
+from podsysctl.policy.situation import Situation, TunedProfile
 from podsysctl.policy.verdict import Gate, Outcome
 from podsysctl.policy.whole import Report
 from podsysctl.sysctls import catalogue
@@ -20,9 +23,12 @@ from podsysctl.sysctls.catalogue import Namespace
 from podsysctl.sysctls.kernel_facts import InPod
 from podsysctl.sysctls.name import parse_name
 
-TUNED_NAMESPACE = "openshift-cluster-node-tuning-operator"
+TUNED_NAMESPACE = tuning.NAMESPACE
 DAEMON_SET_NAMESPACE = "kube-system"
 """Privileged pods are admitted there on every platform."""
+OPENSHIFT_NODE = "openshift-node"
+"""What OpenShift gives its workers, and a node of which nothing is known probably has."""
+_INCLUDE = re.compile(r"^include=(.+)$", re.MULTILINE)
 IMAGE = "busybox"
 PRIORITY = 20
 """Below OpenShift's own profiles, which have 30 and 40; what its documentation uses."""
@@ -38,17 +44,47 @@ def propose(situation: Situation, report: Report) -> Remedy | None:
     label = f"{situation.pod_name.rstrip('-') or 'pod'}-sysctls"
     role = _role(situation, report)
     title = f"Set {', '.join(sorted(dotted))} on the node, not in the pod"
-    opens = (f"every process and every pod in the host's namespaces of a {role or 'chosen'} node sees the new value",)
+    opens: tuple[str, ...] = (
+        f"every process and every pod in the host's namespaces of a {role or 'chosen'} node sees the new value",
+    )
     if situation.has_tuned:
-        return Remedy(title, changed, (tuned(label, dotted, role),), opens=opens)
+        base, left = _present_profile(situation, report, role, label)
+        if left:
+            opens = (*opens, f"nodes that have profile {', '.join(left)} now get the new one instead, without it")
+        return Remedy(
+            title, changed, (tuned(label, dotted, role, base, _priority_before(situation, base)),), opens=opens
+        )
     more = "a privileged container runs on each node; a file in the nodes' /etc/sysctl.d does without it"
     return Remedy(title, changed, (daemon_set(label, dotted, role),), opens=(*opens, more))
 
 
-def tuned(name: str, values: Mapping[str, str], role: str) -> dict[str, Any]:
-    """A Tuned object that sets values on all nodes of a role."""
+def _present_profile(situation: Situation, report: Report, role: str, new: str) -> tuple[str, list[str]]:
+    """The profile that most nodes of the role have, '' when it sets nothing, and the other nodes' profiles.
+
+    Where that is the new one itself, since this remedy was applied before, it is what that one includes.
+    """
+    nodes = [entry.node for entry in report.nodes if not role or entry.node.pool == role]
+    names = [OPENSHIFT_NODE if node.tuned_profile is None else node.tuned_profile for node in nodes]
+    profiles = ["" if name == tuning.MACHINE_DEFAULTS else name for name in names]
+    base = max(sorted(set(profiles)), key=profiles.count, default=OPENSHIFT_NODE)
+    left = sorted({name for name in profiles if name not in (base, new, "")})
+    if base == new:
+        found = _INCLUDE.search(situation.tuned_profiles.get(new, TunedProfile()).text)
+        base = found[1] if found else ""
+    return base, left
+
+
+def _priority_before(situation: Situation, base: str) -> int:
+    """The priority at which a rule goes before that of the profile it includes."""
+    priority = situation.tuned_profiles.get(base, TunedProfile()).priority
+    return PRIORITY if priority is None else max(0, min(PRIORITY, priority - 1))
+
+
+def tuned(name: str, values: Mapping[str, str], role: str, base: str, priority: int = PRIORITY) -> dict[str, Any]:
+    """A Tuned object that sets values on all nodes of a role, over those of the profile `base` if there is one."""
     section = "\n".join(f"{key}={value}" for key, value in sorted(values.items()))
-    data = f"[main]\nsummary=Kernel parameters that {name} needs\ninclude=openshift-node\n\n[sysctl]\n{section}\n"
+    include = f"include={base}\n" if base else ""
+    data = f"[main]\nsummary=Kernel parameters that {name} needs\n{include}\n[sysctl]\n{section}\n"
     return {
         "apiVersion": "tuned.openshift.io/v1",
         "kind": "Tuned",
@@ -58,7 +94,7 @@ def tuned(name: str, values: Mapping[str, str], role: str) -> dict[str, Any]:
             "recommend": [
                 {
                     "profile": name,
-                    "priority": PRIORITY,
+                    "priority": priority,
                     "match": [{"label": f"node-role.kubernetes.io/{role or 'worker'}"}],
                 }
             ],
