@@ -624,7 +624,7 @@ def test_fix_moves_init_containers_sysctls_into_the_pod_and_a_tuned(tmp_path: Pa
         {"name": "kernel.shm_rmid_forced", "value": "1"},
     ]
     assert profile["kind"] == "Tuned"
-    assert "vm.max_map_count=262144" in profile["spec"]["profile"][0]["data"]
+    assert "vm.max_map_count=>262144" in profile["spec"]["profile"][0]["data"]
     assert profile["spec"]["recommend"][0]["profile"] == profile["spec"]["profile"][0]["name"]
 
 
@@ -691,7 +691,7 @@ def test_fix_gives_sysctls_of_a_host_network_to_the_node(tmp_path: Path) -> None
     text = plain.replace("spec:\n", "spec:\n  hostNetwork: true\n", 1)
     target, profile = yaml.safe_load_all(repaired(tmp_path, text))
     assert "securityContext" not in target["spec"]
-    assert "net.core.somaxconn=1" in profile["spec"]["profile"][0]["data"]
+    assert "net.core.somaxconn=>1" in profile["spec"]["profile"][0]["data"]
 
 
 def test_flow_style_is_found_and_not_rewritten(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("sysctl export", "sysctl_export", "Write values to a file", SYSCTL),
     Command("sysctl origin", "sysctl_origin", "Tell where a value comes from", SYSCTL),
     Command("check", "check", "Lint manifests and node files that set kernel parameters", SYSCTL),
+    Command("migrate", "migrate", "Replace privileged containers that set kernel parameters", SYSCTL),
     Command("explain", "explain", "Say what every gate thinks of a pod, or explain a kernel parameter", SYSCTL),
     Command("get", "get", "List objects", OBJECTS),
     Command("describe", "describe", "Show an object in detail, with its events", OBJECTS),
@@ -232,7 +233,7 @@ def _unknown(words: list[str]) -> int:
         sys.stderr.write(f"\nhint: podsysctl {below[0]} --help\n")
         return 2
     sys.stderr.write(f'error: unknown command "{first}" for "podsysctl"\n')
-    close = get_close_matches(first, [c.name for c in COMMANDS], 3)
+    close = get_close_matches(first, [c.name for c in COMMANDS], 3, cutoff=0.62)
     hint = f"did you mean {' or '.join(f'`{c}`' for c in close)}?" if close else "podsysctl --help"
     sys.stderr.write(f"\nhint: {hint}\n")
     return 2

@@ -37,6 +37,28 @@ def remove_item(document: Document, path: Sequence[str | int]) -> tuple[Edit, ..
     return _remove_lines(document, node.start_mark.line, _last_line(document, node))
 
 
+def remove_items(document: Document, path: Sequence[str | int], indices: Sequence[int]) -> tuple[Edit, ...]:
+    """Remove several items of a block list at once; the whole entry of the mapping when none would be left."""
+    parent, found = document.find_node(path)
+    if not found or not isinstance(parent, yaml.SequenceNode) or parent.flow_style:
+        return ()
+    if len(set(indices)) == len(parent.value):
+        return remove_entry(document, path)
+    out: tuple[Edit, ...] = ()
+    for index in indices:
+        out += remove_item(document, (*path, index))
+    return out
+
+
+def replace_document(document: Document, content: str) -> tuple[Edit, ...]:
+    """Write something else where a whole document stands; nothing when it is an item of a list."""
+    if not isinstance(document.node, yaml.MappingNode) or document.node.flow_style or document.node.start_mark.column:
+        return ()
+    start = _offset(document.text, document.node.start_mark.line)
+    end = _offset(document.text, _last_line(document, document.node) + 1)
+    return (Edit(start, end, content),)
+
+
 def remove_entry(document: Document, path: Sequence[str | int]) -> tuple[Edit, ...]:
     """Remove an entry of a block mapping; the mapping's own entry when it was the only one."""
     parent, found = document.find_node(path[:-1])

@@ -1,0 +1,519 @@
+"""What a container's command sets in /proc/sys and /sys, and whether it does anything else.
+
+A small shell that runs nothing: it follows variables, `sysctl -n` and comparisons of present values, `sh -c`, nsenter
+and chroot, and says `unclear` for everything it does not know. A value that depends on the node is never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from podsysctl.policy.migration import shell_syntax as syntax
+from podsysctl.policy.migration.effects import Effects, Write
+from podsysctl.policy.migration.shell_syntax import ShellSyntaxError
+
+_SHELLS = frozenset({"sh", "bash", "ash", "dash"})
+_HARMLESS = frozenset(
+    {"true", ":", "set", "exit", "date", "hostname", "id", "whoami", "uname", "wait", "trap", "test", "[", "[[", "cat"}
+    | {"ls", "echo", "printf", "shopt", "return", "which", "umask"}
+)
+_TESTS = frozenset({"[", "test", "[["})
+_PREFIXES = frozenset({"sudo", "exec", "command", "busybox", "time"})
+_INSTALLERS = {
+    "install_packages": (), "apt-get": ("update", "install", "clean"), "apt": ("update", "install"),
+    "apk": ("add", "update"), "yum": ("install",), "dnf": ("install",), "microdnf": ("install",),
+}  # fmt: skip
+_TOOLS = frozenset({"procps", "procps-ng", "util-linux"})
+_SYSCTL_FLAGS = re.compile(r"-[weqN]+|--(write|ignore|quiet)")
+_READ_FLAGS = re.compile(r"-[neqb]*n[neqb]*|--values|-b|-nb")
+_K8S_VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+_SILENT = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2", "/proc/1/fd/1"})
+_PROC_SYS = "/proc/sys/"
+LONG_S = 60
+"""A sleep of at least this is what the container is there for after its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The value that a parameter has when the script runs."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a test asks. `relation` of the present value to `operand`: lt, gt or ne; `exists` only asks for a file."""
+
+    name: str = ""
+    relation: str = ""
+    operand: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something that only the run can tell; `start` is the text that it begins with."""
+
+    start: str = ""
+
+
+Value = str | Present | Unknown
+"""A text, a present value, or something that only the run can tell."""
+
+
+def effects_of(container: Mapping[str, Any], mounts: Mapping[str, str] | None = None) -> Effects:
+    """What a container's command and args do. `mounts` are the node's directories by where they are mounted."""
+    variables = _variables(container)
+    words = [
+        _K8S_VARIABLE.sub(lambda m: variables.get(m[1]) or m[0], word)
+        for word in (*_strings(container.get("command")), *_strings(container.get("args")))
+    ]
+    if not words:
+        return Effects(unclear=["it runs its image's own command"])
+    known: dict[str, Value] = {n: Unknown() if text is None else text for n, text in variables.items()}
+    shell = _Shell(known, mounts or {}, sealed=not container.get("envFrom"))
+    return shell.run(list(words), ())
+
+
+def _strings(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _variables(container: Mapping[str, Any]) -> dict[str, str | None]:
+    """The container's environment; None for what only the cluster knows."""
+    out: dict[str, str | None] = {}
+    entries = container.get("env")
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+            value = entry.get("value", "" if "valueFrom" not in entry else None)
+            out[entry["name"]] = value if isinstance(value, str) and "$(" not in value else None
+    return out
+
+
+@dataclass(slots=True)
+class _Shell:
+    variables: dict[str, Value]
+    mounts: Mapping[str, str]
+    host_net: bool = False
+    host_ipc: bool = False
+    depth: int = 0
+    sealed: bool = True
+    """Whether variables that are not known are not set: else their defaults say nothing."""
+    out: str | None = field(default=None)
+    """What the command before printed, for `tee`."""
+
+    # --- scripts
+
+    def script(self, text: str) -> Effects:
+        """A whole script."""
+        if self.depth > syntax.MAX_DEPTH:
+            return Effects(unclear=["scripts in scripts"])
+        try:
+            tree = syntax.parse(text)
+        except ShellSyntaxError as error:
+            return Effects(unclear=[f"a script that is not understood: {error}"])
+        return self.sequence(tree)
+
+    def sequence(self, tree: syntax.Sequence) -> Effects:
+        total = Effects()
+        asked, condition = False, None
+        for operator, pipeline in tree.items:
+            found = self.pipeline(pipeline)
+            if operator != ";" and asked:
+                found = _guarded(found, condition if operator == "&&" else _negated(condition))
+            elif operator == "||" and not found.changes_nothing:
+                found = replace(found, unclear=[*found.unclear, "something done only when a command fails"])
+            total.add(found)
+            if operator == ";" or not asked or self.asks(pipeline):
+                asked, condition = self.asks(pipeline), self.condition_of(pipeline)
+        return total
+
+    def asks(self, pipeline: syntax.Pipeline) -> bool:
+        """Whether what comes after depends on a question: a test, or the failure of a command."""
+        first = pipeline.commands[0]
+        is_test = isinstance(first, syntax.Simple) and bool(first.words) and first.words[0].literal in _TESTS
+        return is_test or pipeline.negated
+
+    def pipeline(self, pipeline: syntax.Pipeline) -> Effects:
+        total = Effects()
+        self.out = None
+        for command in pipeline.commands:
+            total.add(self.command(command))
+        return total
+
+    def command(self, command: syntax.Command) -> Effects:
+        if isinstance(command, syntax.Sequence):
+            return self.sequence(command)
+        if isinstance(command, syntax.If):
+            total = self.sequence(command.condition)
+            condition = self.condition_of_sequence(command.condition)
+            before = dict(self.variables)
+            then, otherwise = self.sequence(command.then), self.sequence(command.otherwise)
+            self.variables = {k: v for k, v in self.variables.items() if before.get(k) == v}
+            total.add(_guarded(then, condition))
+            total.add(_guarded(otherwise, _negated(condition)))
+            return total
+        if isinstance(command, syntax.Loop):
+            return self.loop(command)
+        return self.simple(command)
+
+    def loop(self, loop: syntax.Loop) -> Effects:
+        """An endless loop that writes now and then; any other is unclear once it writes."""
+        first = loop.condition.items[0][1].commands[0] if len(loop.condition.items) == 1 else None
+        endless = isinstance(first, syntax.Simple) and [w.literal for w in first.words] in (
+            [":"], ["true"], ["1"], ["[", "1", "]"],
+        )  # fmt: skip
+        body = self.sequence(loop.condition)
+        body.add(self.sequence(loop.body))
+        if not endless or loop.until:
+            why = [] if body.changes_nothing else [*body.unclear, "a loop whose end is known only when it runs"]
+            return replace(body, unclear=why)
+        body.idles = True
+        body.repeats = bool(body.writes or body.sysfs)
+        return body
+
+    # --- words
+
+    def value(self, word: syntax.Word) -> Value:
+        """What a word stands for."""
+        values = [self.part(part) for part in word.parts]
+        if len(values) == 1:
+            return values[0]
+        filled = [v for v in values if v != ""]
+        if len(filled) == 1 and isinstance(filled[0], Present):
+            return filled[0]
+        start = ""
+        for value in values:
+            if not isinstance(value, str):
+                return Unknown(start)
+            start += value
+        return start
+
+    def part(self, part: syntax.Part) -> Value:
+        if part.kind == "text":
+            return part.text
+        if part.kind == "variable":
+            default = part.default if self.sealed else None
+            return self.variables.get(part.text, Unknown() if default is None else default)
+        return self.printed(part.text)
+
+    def printed(self, text: str) -> Value:
+        """What a command substitution prints."""
+        try:
+            tree = syntax.parse(text)
+        except ShellSyntaxError:
+            return Unknown()
+        if len(tree.items) != 1:
+            return Unknown()
+        first, *filters = tree.items[0][1].commands
+        if not isinstance(first, syntax.Simple) or not all(_takes_the_value(f) for f in filters):
+            return Unknown()
+        words = [self.value(w) for w in first.words]
+        if any(not isinstance(w, str) for w in words):
+            return Unknown()
+        texts = [w for w in words if isinstance(w, str)]
+        program, rest = texts[0].rsplit("/", 1)[-1], texts[1:]
+        if program == "sysctl":
+            names = [w for w in rest if not w.startswith("-")]
+            bare = any(_READ_FLAGS.fullmatch(w) for w in rest) or bool(filters)
+            return Present(_dotted(names[0])) if bare and len(names) == 1 and "=" not in names[0] else Unknown()
+        if program == "cat" and len(rest) == 1:
+            path = self.path(rest[0])
+            return Present(_dotted(path.removeprefix(_PROC_SYS))) if path.startswith(_PROC_SYS) else Unknown()
+        return " ".join(rest) if program == "echo" and not filters else Unknown()
+
+    def path(self, text: str) -> str:
+        """A path as the node has it."""
+        for mounted, source in sorted(self.mounts.items(), key=lambda item: -len(item[0])):
+            if text == mounted or text.startswith(mounted.rstrip("/") + "/"):
+                return (source.rstrip("/") + text[len(mounted.rstrip("/")) :]) or "/"
+        return text
+
+    # --- conditions
+
+    def condition_of_sequence(self, tree: syntax.Sequence) -> Condition | None:
+        return self.condition_of(tree.items[0][1]) if len(tree.items) == 1 else None
+
+    def condition_of(self, pipeline: syntax.Pipeline) -> Condition | None:
+        """What a test asks; None when it is no test, or asks something else."""
+        command = pipeline.commands[0]
+        if len(pipeline.commands) != 1 or not isinstance(command, syntax.Simple) or not command.words:
+            return None
+        values = [self.value(w) for w in command.words]
+        if values[0] not in _TESTS:
+            return None
+        values = [v for v in values[1:] if v not in ("]", "]]")]
+        found = _test(values, self.path)
+        return _negated(found) if pipeline.negated else found
+
+    # --- commands
+
+    def simple(self, command: syntax.Simple) -> Effects:
+        words = list(command.words)
+        if words and words[0].literal == "export":
+            words = words[1:]
+        values = [self.value(w) for w in words]  # before the assignments in front of them, as shells do
+        while words and (assigned := _assignment(words[0])) is not None:
+            self.variables[assigned[0]] = self.value(assigned[1])
+            words, values = words[1:], values[1:]
+        return self.run(values, command.redirections) if words else Effects()
+
+    def run(self, values: Sequence[Value], redirections: Sequence[syntax.Redirection]) -> Effects:
+        """One command, its words looked up."""
+        values = list(values)
+        while values and values[0] in _PREFIXES:
+            values = values[1:]
+        if not values or not isinstance(values[0], str):
+            return Effects(unclear=["a command whose name is known only when it runs"])
+        program = values[0].rsplit("/", 1)[-1]
+        special: dict[str, Callable[[list[Value]], Effects]] = {
+            "sysctl": self.sysctl, "nsenter": self.nsenter, "chroot": self.chroot, "tee": self.tee, "sleep": _sleep,
+        }  # fmt: skip
+        printed = _printed(program, values[1:])
+        target = self.redirected(redirections)
+        if target is not None:
+            if printed is None:
+                return Effects(unclear=[f"what {program} writes to {target}"])
+            return self.written(target, printed)
+        if program != "tee":
+            self.out = printed
+        if program in _SHELLS:
+            return self.inner_shell(values[1:])
+        if program in special:
+            return special[program](values[1:])
+        return _plain(program, values[1:])
+
+    def redirected(self, redirections: Sequence[syntax.Redirection]) -> str | None:
+        """The file that output goes to, unless that is a terminal or nothing."""
+        for redirection in redirections:
+            target = self.value(redirection.target)
+            if redirection.operator in ("<", "<&", ">&") and target in ("1", "2", "&1", "&2", "/dev/null"):
+                continue
+            if redirection.operator in ("<", "<&") or target in _SILENT:
+                continue
+            return target if isinstance(target, str) else "a file known only when it runs"
+        return None
+
+    def written(self, target: str, text: str | None) -> Effects:
+        """Text written to a file."""
+        path = self.path(target)
+        if text is None:
+            return Effects(unclear=[f"a value for {path} that is known only when it runs"])
+        if path.startswith(_PROC_SYS):
+            return Effects([self.write(_dotted(path.removeprefix(_PROC_SYS)), text)])
+        if path.startswith("/sys/"):
+            return Effects(sysfs=[(path, text)])
+        return Effects(unclear=[f"it writes {path}"])
+
+    def write(self, name: str, value: str) -> Write:
+        return Write(name, value, host_net=self.host_net, host_ipc=self.host_ipc)
+
+    def inner_shell(self, values: list[Value]) -> Effects:
+        """`sh -c SCRIPT`, with flags such as -ex before the c or in one word with it."""
+        for index, word in enumerate(values):
+            if not isinstance(word, str) or not word.startswith(("-", "+")):
+                break
+            if word.startswith("-") and word.endswith("c"):
+                text = values[index + 1] if index + 1 < len(values) else Unknown()
+                if not isinstance(text, str):
+                    break
+                inner = replace(self, depth=self.depth + 1, out=None, variables=dict(self.variables))
+                return inner.script(text)
+        return Effects(unclear=["a script that is not in the manifest"])
+
+    def sysctl(self, values: list[Value]) -> Effects:
+        """`sysctl -w a=b …`; reading is harmless, files are unclear."""
+        out = Effects()
+        words = [v for v in values if not (isinstance(v, str) and _SYSCTL_FLAGS.fullmatch(v))]
+        for word in words:
+            if not isinstance(word, str):
+                out.unclear.append("a sysctl whose value is known only when it runs")
+                name, equals, _ = word.start.partition("=") if isinstance(word, Unknown) else ("", "", "")
+                out.unknown += [name] if equals and name else []
+                continue
+            if word in ("-a", "-A", "--all", "-n", "--values", "-nq", "-qn", "-b"):
+                continue
+            name, equals, value = word.partition("=")
+            if word.startswith("-"):
+                out.unclear.append(f"sysctl {word} reads files that are not in the manifest")
+            elif equals and name.strip():
+                out.writes.append(self.write(name.strip(), value.strip()))
+            elif equals:
+                out.unclear.append(f"sysctl {word}")
+        if not values:
+            out.unclear.append("sysctl without a name")
+        return out
+
+    def nsenter(self, values: list[Value]) -> Effects:
+        """A command in namespaces of the node's first process."""
+        inner = replace(self, depth=self.depth + 1)
+        index, of_host = 0, False
+        while index < len(values):
+            word = values[index]
+            if not isinstance(word, str):
+                return Effects(unclear=["nsenter with words known only when it runs"])
+            index += 1
+            if word == "--":
+                break
+            if not word.startswith("-"):
+                index -= 1
+                break
+            if word in ("-t", "--target"):
+                of_host = of_host or values[index : index + 1] == ["1"]
+                index += 1
+                continue
+            of_host = of_host or word in ("-t1", "--target=1") or "/proc/1/ns/" in word
+            short = "" if word.startswith("--") else word.partition("=")[0][1:]
+            inner.host_net = inner.host_net or word.startswith(("--net", "--all")) or bool(set(short) & set("na"))
+            inner.host_ipc = inner.host_ipc or word.startswith(("--ipc", "--all")) or bool(set(short) & set("ia"))
+            if short.endswith("t"):
+                of_host = of_host or values[index : index + 1] == ["1"]
+                index += 1
+        if not of_host or index >= len(values):
+            return Effects(unclear=["nsenter into something else than the node's first process"])
+        return inner.run(values[index:], ())
+
+    def chroot(self, values: list[Value]) -> Effects:
+        """A command with another root; /proc/sys is the same in each."""
+        return self.run(values[1:], ()) if len(values) > 1 else Effects(unclear=["a shell in another root"])
+
+    def tee(self, values: list[Value]) -> Effects:
+        """What the command before printed, written to files."""
+        out = Effects()
+        for target in values:
+            if target == "-a":
+                continue
+            if not isinstance(target, str):
+                out.unclear.append("tee to a file known only when it runs")
+            elif self.path(target) not in _SILENT:
+                out.add(self.written(target, self.out))
+        return out
+
+
+def _assignment(word: syntax.Word) -> tuple[str, syntax.Word] | None:
+    """The name and the value's word of `NAME=value`."""
+    name = ""
+    for index, part in enumerate(word.parts):
+        if part.kind != "text":
+            return None
+        head, equals, tail = part.text.partition("=")
+        name += head
+        if equals:
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                return None
+            rest = (syntax.Part("text", tail), *word.parts[index + 1 :])
+            return name, syntax.Word(tuple(p for p in rest if p.kind != "text" or p.text) or rest[:1])
+    return None
+
+
+def _dotted(name: str) -> str:
+    """A path below /proc/sys, or a name with slashes, as a dotted name; a dot in it becomes a slash."""
+    slash, dot = name.find("/"), name.find(".")
+    return name.translate({ord("/"): ".", ord("."): "/"}) if slash >= 0 and (dot < 0 or slash < dot) else name
+
+
+def _takes_the_value(command: syntax.Command) -> bool:
+    """Whether a filter leaves just the value of `name = value`."""
+    words = [w.literal for w in command.words] if isinstance(command, syntax.Simple) else []
+    return words in (
+        ["awk", "{print $3}"], ["awk", "{print $NF}"], ["awk", "{ print $3 }"], ["awk", "{ print $NF }"],
+        ["cut", "-d=", "-f2"], ["cut", "-d", "=", "-f2"], ["cut", "-d", "=", "-f", "2"], ["cut", "-d ", "-f3"],
+        ["cut", "-d", " ", "-f3"], ["cut", "-d", " ", "-f", "3"], ["tr", "-d", " "], ["tr", "-d", "[:space:]"],
+        ["xargs"],
+    )  # fmt: skip
+
+
+def _printed(program: str, values: Sequence[Value]) -> str | None:
+    """What echo or printf prints, when it is known."""
+    if program not in ("echo", "printf") or any(not isinstance(v, str) for v in values):
+        return None
+    words = [v for v in values if isinstance(v, str)]
+    if program == "echo":
+        while words and words[0] in ("-n", "-e", "-ne", "-en"):
+            words = words[1:]
+        return " ".join(words)
+    if len(words) == 2 and words[0] in ("%s", "%s\\n", "%d", "%d\\n"):
+        return words[1]
+    return words[0].removesuffix("\\n") if len(words) == 1 and "%" not in words[0] else None
+
+
+def _sleep(values: list[Value]) -> Effects:
+    first = values[0] if values else None
+    if not isinstance(first, str):
+        return Effects(idles=True)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", first)
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else float("inf")
+    return Effects(idles=seconds >= LONG_S)
+
+
+def _plain(program: str, values: Sequence[Value]) -> Effects:
+    """Commands that set nothing."""
+    if program in _HARMLESS:
+        return Effects()
+    if program in ("pause", "sleep") or (program == "tail" and list(values[:1]) in (["-f"], ["-F"])):
+        return Effects(idles=True)
+    if program == "ulimit":
+        return Effects(notes=["ulimit: it ends with the container that calls it, and changes nothing for others"])
+    if program in _INSTALLERS:
+        wanted = _INSTALLERS[program]
+        words = [v for v in values if isinstance(v, str) and not v.startswith("-")]
+        if len(words) < len([v for v in values if isinstance(v, str) and not v.startswith("-")]) or not words:
+            return Effects(unclear=[f"{program} without a known package"])
+        packages = set(words) - set(wanted)
+        if packages <= _TOOLS and (not wanted or words[0] in wanted):
+            return Effects()
+        return Effects(unclear=[f"it installs {', '.join(sorted(packages)) or 'something'}"])
+    if program == "mount":
+        words = [v if isinstance(v, str) else "" for v in values]
+        if "remount" in " ".join(words) and words[-1] in ("/proc/sys", "/proc", "/sys"):
+            return Effects()
+    return Effects(unclear=[f"it runs {program}"])
+
+
+def _test(values: Sequence[Value], path: Callable[[str], str]) -> Condition | None:
+    """What the words of a test ask."""
+    if values and values[0] == "!":
+        return _negated(_test(values[1:], path))
+    if len(values) == 2 and values[0] in ("-e", "-f", "-w", "-r") and isinstance(values[1], str):
+        place = path(values[1])
+        name = _dotted(place.removeprefix(_PROC_SYS)) if place.startswith(_PROC_SYS) else place
+        return Condition(name, "exists")
+    if len(values) != 3:
+        return None
+    left, operator, right = values
+    mirrored = {"-lt": "-gt", "-gt": "-lt", "-le": "-ge", "-ge": "-le"}
+    if isinstance(left, str) and isinstance(right, Present) and isinstance(operator, str):
+        left, operator, right = right, mirrored.get(operator, operator), left
+    if not isinstance(left, Present) or not isinstance(right, str):
+        return None
+    relation = {"-lt": "lt", "-le": "lt", "-gt": "gt", "-ge": "gt", "-ne": "ne", "!=": "ne", "-eq": "eq", "=": "eq",
+                "==": "eq"}.get(str(operator), "")  # fmt: skip
+    return Condition(left.name, relation, right) if relation else None
+
+
+def _negated(condition: Condition | None) -> Condition | None:
+    opposite = {"lt": "gt", "gt": "lt", "ne": "eq", "eq": "ne", "exists": "missing", "missing": "exists"}
+    return None if condition is None else replace(condition, relation=opposite[condition.relation])
+
+
+def _guarded(found: Effects, condition: Condition | None) -> Effects:
+    """What is done under a condition: the guard that says the same, or unclear."""
+    if found.changes_nothing or found.unclear:
+        return found
+    guards = {"lt": ">", "gt": "<", "ne": "", "exists": ""}
+    why = ""
+    if condition is None or condition.relation not in guards:
+        return replace(found, unclear=["something done under a condition that is not understood"])
+    if condition.relation == "exists":
+        if any(w.name != condition.name for w in found.writes) or any(p != condition.name for p, _ in found.sysfs):
+            why = f"something done only where {condition.name} exists"
+    elif found.sysfs or any(w.name != condition.name for w in found.writes):
+        why = f"something done that depends on the present {condition.name}"
+    elif any(w.value != condition.operand for w in found.writes):
+        why = f"{condition.name} is compared with another value than the one it gets"
+    if why:
+        return replace(found, unclear=[why])
+    guard = guards[condition.relation]
+    return replace(found, writes=[replace(w, guard=guard) for w in found.writes])
