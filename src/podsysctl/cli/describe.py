@@ -81,6 +81,12 @@ async def text(connection: Connection, item: Item, *, show_events: bool) -> str:
         return core.deployment(obj, *await _replica_sets(connection, obj), events)
     if kind == "replicasets.apps":
         return core.replica_set(obj, await _phases(connection, obj), events)
+    if kind in ("tuneds.tuned.openshift.io", "profiles.tuned.openshift.io"):
+        from podsysctl.cli import describe_tuning
+
+        if kind.startswith("profiles"):
+            return describe_tuning.profile(obj, events)
+        return describe_tuning.tuned(obj, await _profiles(connection, obj["metadata"]["namespace"]), events)
     writers = {"configmaps": core.config_map, "secrets": core.secret, "serviceaccounts": core.service_account}
     return writers.get(kind, core.generic)(obj, events)
 
@@ -110,6 +116,16 @@ async def _all(connection: Connection, word: str, namespace: str) -> list[Object
         return (await connection.client.list(kind, namespace)).items
     except UnknownResourceError:
         return None
+
+
+async def _profiles(connection: Connection, namespace: str) -> list[Object] | None:
+    """The tuning Profiles of all nodes; None when they may not be read."""
+    try:
+        return await _all(connection, "profiles.tuned.openshift.io", namespace)
+    except StatusError as error:
+        if error.code == 403:
+            return None
+        raise
 
 
 async def _node(connection: Connection, node: Object, show_events: bool) -> str:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from podsysctl.apiserver import kubeconfig
+from podsysctl.cli.main import main
 from podsysctl.controllers.scope import NODES
 from podsysctl.controllers.tuning.controller import NodeTuningController
 from podsysctl.objects import machineconfig, tuning
@@ -117,6 +118,27 @@ async def test_describe_shows_rules_conditions_and_events(cluster: Cluster) -> N
     assert "Profile:   absent" in out
     assert "Type:                  Usable" in out
     assert "Warning  ProfileUnusable" in out
+
+
+async def test_own_describe_shows_who_has_the_profile(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rules in words, the node, the conditions and the event; the Profile with its values."""
+    text = "[sysctl]\nvm.swappiness=10\n"
+    one = tuned("a", rule("p", match=[{"label": "x"}]), rule("absent", 50), profiles={"p": text})
+    await cluster.client.create(tuning.TUNED, one)
+    await cluster.client.patch(NODES, "n1", {"metadata": {"labels": {"x": ""}}})
+    await cluster.until(lambda: has(cluster, "p"))
+    await cluster.until(lambda: cluster.events("ProfileUnusable", tuning.NAMESPACE))
+    path = str(cluster.server.config.data_dir / "kubeconfig")
+
+    async def describe(*words: str) -> str:
+        arguments = ["describe", *words, "-n", tuning.NAMESPACE, "--kubeconfig", path]
+        assert await asyncio.to_thread(main, arguments) == 0
+        return capsys.readouterr().out
+
+    out = await describe("tuned", "a")
+    for part in ("20        p        nodes labelled x", "n1    p", "Usable  False", "ProfileUnusable"):
+        assert part in out
+    assert "vm.swappiness  10     p" in await describe("profile/n1")
 
 
 @pytest.mark.parametrize(
