@@ -6,10 +6,26 @@ import os
 
 from podsysctl.cni import netns, wire
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 DEFAULT_PATH = "/etc/cni/tuning/allowlist.conf"
 
 PATH_VARIABLE = "PODSYSCTL_TUNING_ALLOWLIST"
 """Environment variable with another path, for machines with several nodes. A file named by it must exist."""
+
+built_in: tuple[str, ...] = ()
+"""The default list as the installed program carries it; the catalogue has it too, at several times a call's cost."""
+
+
+def default_entries() -> Sequence[str]:
+    """What holds on a node without a list."""
+    if built_in:
+        return built_in
+    from podsysctl.policy.interface import default_allowlist
+
+    return default_allowlist()
 
 
 def path() -> str:

@@ -22,12 +22,28 @@ class Saved:
         self.sysctl: list[tuple[tuple[str, ...], str | None, str]] = []
 
 
-def write(path: str, saved: Saved) -> None:
-    """Have it on disk. What an earlier plugin of the chain saved for the same attachment stays. Raises wire.Problem."""
+def write(path: str, saved: Saved) -> Saved | None:
+    """Have it on disk. What an earlier plugin of the chain saved for the same attachment stays, and is returned.
+
+    Raises wire.Problem.
+    """
     earlier = read(path)
-    if earlier is not None:
-        _merge(earlier, saved)
-        saved = earlier
+    if earlier is None:
+        _store(path, saved)
+    else:
+        _store(path, _merge(earlier, saved))
+    return earlier
+
+
+def take_back(path: str, earlier: Saved | None) -> None:
+    """Undo `write`: have on disk what was there before. Raises wire.Problem."""
+    if earlier is None:
+        remove(path)
+    else:
+        _store(path, earlier)
+
+
+def _store(path: str, saved: Saved) -> None:
     sysctl = [["/".join(segments), original, value] for segments, original, value in saved.sysctl]
     text = wire.indent({**saved.link, "network": saved.network, "sysctl": sysctl}, " ")
     directory = os.path.dirname(path)
@@ -36,7 +52,9 @@ def write(path: str, saved: Saved) -> None:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            os.write(fd, wire.encode(text))
+            data = wire.encode(text)
+            while data:
+                data = data[os.write(fd, data) :]
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -85,12 +103,15 @@ def names(directory: str) -> list[str]:
         raise wire.Problem(f"open {directory}: {netns.words(error)}") from error
 
 
-def _merge(earlier: Saved, later: Saved) -> None:
-    earlier.link = {**later.link, **earlier.link}
+def _merge(earlier: Saved, later: Saved) -> Saved:
+    out = Saved(earlier.network)
+    out.link = {**later.link, **earlier.link}
+    out.sysctl = list(earlier.sysctl)
     known = {segments: index for index, (segments, _, _) in enumerate(earlier.sysctl)}
     for segments, original, value in later.sysctl:
         if segments in known:
             first = earlier.sysctl[known[segments]]
-            earlier.sysctl[known[segments]] = (segments, first[1], value)
+            out.sysctl[known[segments]] = (segments, first[1], value)
         else:
-            earlier.sysctl.append((segments, original, value))
+            out.sysctl.append((segments, original, value))
+    return out

@@ -32,10 +32,12 @@ class PluginError(Exception):
         self.code = code
         self.text = text
         self.details = details
+        self.version = ""
 
     def to_json(self) -> str:
-        """The error result, without a version, as the library prints it."""
-        out: dict[str, Any] = {"code": self.code, "msg": self.text}
+        """The error result, with a version as the specification has it, or without as upstream's library prints it."""
+        out: dict[str, Any] = {"cniVersion": self.version} if self.version else {}
+        out |= {"code": self.code, "msg": self.text}
         if self.details:
             out["details"] = self.details
         return wire.indent(out)

@@ -2,7 +2,8 @@
 
     python -m podsysctl.cni.install /opt/cni/bin
 
-The program is a few lines of Python that this interpreter runs without its site module, which halves its start. Not
+The program is a few lines of Python that this interpreter runs without its site module, which halves its start. It
+carries the allowlist that holds on a node without one, which would cost more to look up than all else of a call. Not
 part of a call: this module may import what it likes.
 """
 
@@ -16,6 +17,7 @@ import sys
 from pathlib import Path
 
 import podsysctl
+from podsysctl.policy import interface
 
 NAME = "podsysctl-tuning"
 
@@ -26,7 +28,8 @@ import sys
 sys.path[:0] = {places!r}
 from podsysctl.cni.plugin import run
 
-run()
+# Holds where the node has no list of its own. Install again to renew it.
+run({entries})
 """
 
 _SHEBANG_BYTES = 255
@@ -43,18 +46,19 @@ def text() -> str:
     line = f"#!{interpreter} -IS"
     if len(os.fsencode(line)) >= _SHEBANG_BYTES or any(character.isspace() for character in interpreter):
         raise ValueError(f"{interpreter} cannot stand in the first line of a script")
-    return _PROGRAM.format(interpreter=interpreter, places=list(dict.fromkeys(places)))
+    entries = "".join(f"\n    {entry!r}," for entry in interface.default_allowlist())
+    return _PROGRAM.format(interpreter=interpreter, places=list(dict.fromkeys(places)), entries=f"({entries}\n)")
 
 
 def install(directory: Path, name: str = NAME) -> Path:
     """Write the program, or leave it when it is the same; its path. Raises OSError, ValueError."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / name
-    program = text()
-    if path.exists() and path.read_text() == program:
+    program = text().encode()
+    if path.exists() and path.read_bytes() == program:
         return path
     temporary = path.with_name(f".{name}.new")
-    temporary.write_text(program)
+    temporary.write_bytes(program)
     temporary.chmod(0o755)
     temporary.replace(path)
     return path

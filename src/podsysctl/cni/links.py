@@ -6,6 +6,7 @@ bare socket module.
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -54,7 +55,7 @@ class Link:
 
 def find(name: str) -> Link:
     """The interface of this name. Raises OSError, LinkNotFoundError."""
-    body = bytes(16) + _attribute(_MASK, _number(1)) + _attribute(_NAME, name.encode() + b"\0")
+    body = bytes(16) + _attribute(_MASK, _number(1)) + _attribute(_NAME, os.fsencode(name) + b"\0")
     try:
         answer = _talk(_GETLINK, body)
     except OSError as error:
@@ -129,7 +130,6 @@ def _attribute(kind: int, value: bytes) -> bytes:
 def _talk(kind: int, body: bytes) -> bytes:
     """Send one request and return the body of its answer, empty for a mere acknowledgement. Raises OSError."""
     import _socket
-    from os import strerror
 
     message = (len(body) + 16).to_bytes(4, _ORDER) + kind.to_bytes(2, _ORDER)
     message += (_REQUEST | _ACK).to_bytes(2, _ORDER) + (1).to_bytes(4, _ORDER) + bytes(4) + body
@@ -147,7 +147,7 @@ def _talk(kind: int, body: bytes) -> bytes:
                 if int.from_bytes(data[4:6], _ORDER) == _ERROR:
                     number = -int.from_bytes(content[:4], _ORDER, signed=True)
                     if number:
-                        raise OSError(number, strerror(number))
+                        raise OSError(number, os.strerror(number))
                     return answer
                 answer = content
                 data = data[size + 3 & ~3 :]

@@ -39,6 +39,9 @@ def _configuration(attributes: dict[str, Any], extra: dict[str, Any]) -> Struct:
     return Struct("TuningConf", {**_STANDARD, **attributes, "args": arguments, **extra}, "main.TuningConf")
 
 
+VALID_ATTACHMENTS = ("cni.dev/valid-attachments", "cni.dev/attachments")
+"""What a GC call keeps: the name in upstream's library, and the one in the text of the specification."""
+
 _OLD = _configuration(_ATTRIBUTES, {})
 _ATTACHMENT = Struct("GCAttachment", {"containerID": STRING, "ifname": STRING}, "types.GCAttachment")
 _NEW_ATTRIBUTES = {**_ATTRIBUTES, "txQLen": INT}
@@ -47,7 +50,11 @@ _NEW = _configuration(
 )
 _OURS = _configuration(
     _NEW_ATTRIBUTES,
-    {"cni.dev/valid-attachments": List(_ATTACHMENT, "[]types.GCAttachment"), "allowlist": STRING, "mode": STRING},
+    {
+        **dict.fromkeys(VALID_ATTACHMENTS, List(_ATTACHMENT, "[]types.GCAttachment")),
+        "allowlist": STRING,
+        "mode": STRING,
+    },
 )
 _NAME = Struct("", {"name": STRING}, 'struct { Name string "json:\\"name\\"" }')
 _VERSION = Struct("", {"cniVersion": STRING}, 'struct { CNIVersion string "json:\\"cniVersion\\"" }')
@@ -78,7 +85,9 @@ class NetConf:
         self.tx_qlen: int | None = fields.get("txQLen")
         self.prev_result: Any = fields.get("prevResult")
         self.allowlist: str = fields.get("allowlist", "")
-        self.valid_attachments: list[dict[str, str]] = fields.get("cni.dev/valid-attachments", [])
+        self.valid_attachments: list[dict[str, str]] = []
+        for key in VALID_ATTACHMENTS:
+            self.valid_attachments += fields.get(key, [])
 
     @property
     def changes_link(self) -> bool:

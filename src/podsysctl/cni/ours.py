@@ -10,6 +10,7 @@ from __future__ import annotations
 from podsysctl.cni import allowlist, backup, links, netns, result, upstream, wire
 from podsysctl.kernel import procfile
 from podsysctl.policy import tuning_allowlist
+from podsysctl.sysctls import spelling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def delete(call: Call, conf: NetConf) -> None:
 
 def collect(conf: NetConf) -> None:
     """GC: remove the records of this network's attachments that the runtime no longer has. Raises wire.Problem."""
-    valid = {f"{a.get('containerID', '')}_{a.get('ifname', '')}.json" for a in conf.valid_attachments}
+    valid = {f"{a.get('containerID', '')}_{a.get('ifname', '')}.json" for a in conf.valid_attachments if a}
     for name in backup.names(conf.data_dir):
         path = f"{conf.data_dir}/{name}"
         if name not in valid:
@@ -112,6 +113,8 @@ def status() -> None:
 
 def _targets(call: Call, conf: NetConf) -> list[Target]:
     """Every key as the file it means. Raises wire.Problem."""
+    if conf.sysctl and call.interface in spelling.NOT_INTERFACES:
+        raise wire.Problem(f"{call.interface} is the name of no interface, and its settings are not one interface's")
     out: list[Target] = []
     seen: dict[tuple[str, ...], str] = {}
     for key, value in conf.sysctl.items():
@@ -135,9 +138,7 @@ def _check_allowed(call: Call, conf: NetConf, targets: list[Target]) -> None:
             raise wire.Problem(f"the allowlist {allowlist.path()} does not exist, so no sysctl is allowed")
         if conf.allowlist == NO_ALLOWLIST:
             return
-        from podsysctl.policy.interface import default_allowlist
-
-        entries = list(default_allowlist())
+        entries = list(allowlist.default_entries())
         suffix = f" (this node has no {allowlist.path()})"
     for key, _, _ in targets:
         try:
@@ -171,7 +172,7 @@ def _apply(call: Call, conf: NetConf, targets: list[Target], address: bytes) -> 
     if not targets and link is None:
         return
     path = call.backup(conf.data_dir)
-    backup.write(path, saved)
+    earlier = backup.write(path, saved)
     written: list[tuple[tuple[str, ...], str | None]] = []
     try:
         for segments, original, value in saved.sysctl:
@@ -185,7 +186,7 @@ def _apply(call: Call, conf: NetConf, targets: list[Target], address: bytes) -> 
         for segments, original in reversed(written):
             if original is not None:
                 undone.append(_attempt(lambda s=segments, o=original: _write(root, s, o)))  # type: ignore[misc]
-        backup.remove(path)
+        backup.take_back(path, earlier)
         failures = [text for text in undone if text]
         if failures:
             raise wire.Problem(f"{problem}; undoing it: {'; '.join(failures)}") from problem

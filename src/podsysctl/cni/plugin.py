@@ -6,7 +6,6 @@ Source: cni pkg/skel/skel.go. Everything that only some calls need is imported w
 from __future__ import annotations
 
 import os
-import sys
 
 from podsysctl.cni import netconf, ours, profile, wire
 from podsysctl.cni.call import (
@@ -32,26 +31,38 @@ _ATTACHMENT = ("ADD", "CHECK", "DEL")
 
 def main() -> int:
     """Answer one call; the exit code."""
+    code, text = _outcome()
     try:
-        text = answer(os.environ, _read_input)
+        _write(text)
+    except OSError as error:  # nobody reads: the record is there, and the runtime's DEL undoes what was done
+        _complain(f"the result cannot be written: {error.strerror}\n")
+        return 1
+    return code
+
+
+def _outcome() -> tuple[int, str]:
+    try:
+        return 0, answer(os.environ, _read_input)
     except PluginError as error:
-        _write(error.to_json())
-        return 1
+        return 1, error.to_json()
     except netconf.NilMapPanic:
-        sys.stderr.write("panic: assignment to entry in nil map\n")
-        return 2
+        _complain("panic: assignment to entry in nil map\n")
+        return 2, ""
     except _WrongAfterAll as error:
-        _write(error.printed + error.problem.to_json())
-        return 1
-    _write(text)
-    return 0
+        return 1, error.printed + error.problem.to_json()
+    except Exception as error:  # noqa: BLE001 - whatever it is, a runtime understands an error result and no traceback
+        return 1, PluginError(INTERNAL, f"{type(error).__name__}: {error}").to_json()
 
 
-def run() -> NoReturn:
-    """Answer one call and end the process at once: tearing the interpreter down takes milliseconds for nothing."""
-    code = main()
-    sys.stderr.flush()
-    os._exit(code)
+def run(default_allowlist: tuple[str, ...] = ()) -> NoReturn:
+    """Answer one call and end the process at once: tearing the interpreter down takes milliseconds for nothing.
+
+    `default_allowlist` is what the installed program carries (`allowlist.built_in`).
+    """
+    from podsysctl.cni import allowlist
+
+    allowlist.built_in = default_allowlist
+    os._exit(main())
 
 
 class _WrongAfterAll(Exception):
@@ -67,8 +78,8 @@ def answer(environment: Mapping[str, str], read_input: Any) -> str:
     """What goes to standard output. `read_input(limit)` gives standard input. Raises PluginError, NilMapPanic."""
     behaviour = _chosen(environment)
     if not environment.get("CNI_COMMAND"):
-        sys.stderr.write("CNI tuning plugin version unknown\n")
-        sys.stderr.write(f"CNI protocol versions supported: {', '.join(behaviour.versions)}\n")
+        _complain("CNI tuning plugin version unknown\n")
+        _complain(f"CNI protocol versions supported: {', '.join(behaviour.versions)}\n")
         return ""
     call = Call(environment, behaviour)
     if call.command == "VERSION":
@@ -80,6 +91,17 @@ def answer(environment: Mapping[str, str], read_input: Any) -> str:
         name = netconf.read_name(tree)
     except wire.Problem as problem:
         raise PluginError(DECODING, f"error unmarshall network config: {problem}") from problem
+    try:
+        return _answer_configured(call, tree, name)
+    except PluginError as error:
+        if call.profile.strict:
+            error.version = _version_to_tell(tree)
+        raise
+
+
+def _answer_configured(call: Call, tree: Any, name: str) -> str:
+    """The answer to a call whose configuration can be read. Raises PluginError, NilMapPanic."""
+    behaviour = call.profile
     wrong = problem_of_network(name)
     if wrong is not None:
         raise wrong
@@ -113,6 +135,15 @@ def _asked_for(tree: Any) -> profile.Profile:
         known = ", ".join(profile.BY_CONFIGURATION)
         raise PluginError(INTERNAL, f"mode is {name}, a configuration may ask for {known}")
     return found
+
+
+def _version_to_tell(tree: Any) -> str:
+    """The version of an error result: the configuration's, or our newest where it has none that we know."""
+    try:
+        version = netconf.read_version(tree)
+    except wire.Problem:
+        version = ""
+    return version if version in profile.VERSIONS else profile.VERSIONS[-1]
 
 
 def _check_version(call: Call, tree: Any) -> None:
@@ -159,6 +190,8 @@ def _dispatch(call: Call, tree: Any) -> str:
     except wire.Problem as problem:
         code = NOT_AVAILABLE if call.command == "STATUS" else INTERNAL
         raise PluginError(code, str(problem)) from problem
+    except RecursionError as error:
+        raise PluginError(DECODING, "error unmarshall network config: exceeded max depth") from error
 
 
 def _carry_out(call: Call, conf: netconf.NetConf) -> str:
@@ -219,6 +252,14 @@ def _write(text: str) -> None:
     data = wire.encode(text)
     while data:
         data = data[os.write(1, data) :]
+
+
+def _complain(text: str) -> None:
+    """For people, as far as anybody listens."""
+    try:
+        os.write(2, wire.encode(text))
+    except OSError:
+        return
 
 
 if __name__ == "__main__":

@@ -21,8 +21,17 @@ class Fraction(str):
     __slots__ = ()
 
 
+_MOST_DIGITS = 20
+"""More than 64 bits have, with the sign."""
+
+
 class Problem(Exception):
     """The text of Go's encoding/json."""
+
+
+def read_int(digits: str) -> int | Fraction:
+    """A whole number. One that no field can hold stays text: reading it would take time that grows with its square."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else Fraction(digits)
 
 
 class _Context:
@@ -32,7 +41,7 @@ class _Context:
     object_hook = None
     object_pairs_hook = Members
     parse_float = Fraction
-    parse_int = int
+    parse_int = staticmethod(read_int)
 
     @staticmethod
     def parse_constant(_: str) -> Any:
@@ -70,7 +79,7 @@ def _slow(data: bytes) -> Any:
         raise Problem(error.message) from error
     try:
         text = data.decode("utf-8", "replace")
-        return json.loads(text, object_pairs_hook=Members, parse_float=Fraction)
+        return json.loads(text, object_pairs_hook=Members, parse_float=Fraction, parse_int=read_int)
     except (ValueError, RecursionError) as error:
         raise Problem("exceeded max depth") from error
 
