@@ -204,6 +204,47 @@ def test_refused_key_keeps_the_pod_pending_and_says_why(
     wait_until(lambda: not Path("/sys/class/net", name).exists(), 10, "the bridge to go")
 
 
+@pytest.mark.parametrize(
+    ("plugin", "pattern"),
+    [
+        (
+            {"type": "bridge", "ipam": {"type": "tuning"}, "prevResult": {"cniVersion": "0.4.0"}},
+            "plugin tuning must be an element of plugins, and not run by another one through ipam",
+        ),
+        ({"type": "tuning", "args": {"cni": {"sysctl": {"net.core.somaxconn": "9"}}}}, "somaxconn is forbidden on"),
+        ({"type": "tuning", "SysCtl": {"net.core.somaxconn": "9"}}, 'member "SysCtl" must be spelled "sysctl"'),
+        ({"type": "tuning", "datadir": "/etc"}, 'member "datadir" must be spelled "dataDir"'),
+    ],
+    ids=["through-ipam", "arguments", "letters", "data-dir"],
+)
+def test_way_round_the_kubelets_list_is_refused_explained_and_checked(
+    kubectl: Cluster, namespace: str, tmp_path: Path, default_allowlist: str, plugin: dict[str, Any], pattern: str
+) -> None:
+    """Also where the tuning plugin's own list would let everything through."""
+    patch_allowlist(kubectl, default_allowlist + "^net\\.\n")
+    bad = definition("bad", f"{BRIDGE}-by", 9, FIVE)
+    config = json.loads(bad["spec"]["config"])
+    config["plugins"].append({"sysctl": {"net.core.somaxconn": "9"}, **plugin} if "ipam" in plugin else plugin)
+    bad["spec"]["config"] = json.dumps(config)
+    apply(kubectl, namespace, bad, annotated("refused", networks="bad"))
+    wait_message(kubectl, namespace, "refused", f"(?s)FailedCreatePodSandBox: .*{pattern}")
+    explained = kubectl.podsysctl("explain", "pod/refused", "-n", namespace, check=False)
+    assert (explained.returncode, "REFUSED" in explained.stdout) == (3, True)
+    file = tmp_path / "bad.yaml"
+    file.write_text(json.dumps(bad))
+    checked = kubectl.podsysctl("check", str(file), check=False)
+    assert "[PSC401]" in checked.stdout or "somaxconn is set for the whole pod, which" in checked.stdout
+
+
+def test_annotation_cannot_set_every_interface_at_once(kubectl: Cluster, namespace: str) -> None:
+    """A permission for one interface does not reach `conf.all`."""
+    sysctls = json.dumps({"all": {"net.ipv4.conf.IFNAME.rp_filter": "2"}})
+    apply(kubectl, namespace, annotated("every", sysctls=sysctls))
+    wait_message(kubectl, namespace, "every", "FailedCreatePodSandBox: .*'all' is the name of no interface")
+    explained = kubectl.podsysctl("explain", "pod/every", "-n", namespace, check=False)
+    assert (explained.returncode, "is the name of no interface" in explained.stdout) == (3, True)
+
+
 def test_missing_definition_is_told_and_healed(kubectl: Cluster, namespace: str) -> None:
     """NoNetworkFound, and the pod starts once the definition is there."""
     apply(kubectl, namespace, annotated("early", networks="late"))
@@ -262,3 +303,34 @@ def test_pod_that_outlives_the_program_is_detached_after_it(kubectl: Cluster, na
     assert read(kubectl, namespace, "survivor", FIVE, "net1") == FIVE
     kubectl.kubectl("delete", "pod", "survivor", "-n", namespace, "--wait")
     wait_until(lambda: left_behind(kubectl) == before, 40, "nothing to be left")
+
+
+SLOW = """#!/bin/sh
+input=$(cat)
+if [ "$CNI_COMMAND" = ADD ] && mkdir {marker} 2>/dev/null; then sleep 20; exit 1; fi
+[ "$CNI_COMMAND" != ADD ] || printf '%s' "$input" | sed 's/.*"prevResult": *//; s/}}$//'
+"""
+
+
+def test_program_killed_between_sandbox_and_networks_makes_the_sandbox_anew(
+    kubectl: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    """A pod that was caught half-made starts with all its networks, and nothing of the first try stays."""
+    before = left_behind(kubectl)
+    program, marker = kubectl.data_dir / "networks/bin/slow", tmp_path / "began"
+    program.write_text(SLOW.format(marker=marker))
+    program.chmod(0o755)
+    late = definition("late", f"{BRIDGE}-hm", 10, FIVE)
+    config = json.loads(late["spec"]["config"])
+    config["plugins"].insert(1, {"type": "slow"})
+    late["spec"]["config"] = json.dumps(config)
+    apply(kubectl, namespace, late, annotated("caught", networks="late"))
+    wait_until(marker.exists, 30, "the slow plugin to be called")
+    kubectl.kill()
+    kubectl.start()
+    kubectl.wait_phase("caught", "Running", namespace=namespace)
+    assert read(kubectl, namespace, "caught", FIVE, "net1") == FIVE
+    assert len(list((kubectl.data_dir / "networks/leases/late").glob("10.*"))) == 1
+    kubectl.kubectl("delete", "pod", "caught", "-n", namespace, "--wait")
+    wait_until(lambda: left_behind(kubectl) == before, 40, "nothing to be left")
+    program.unlink()

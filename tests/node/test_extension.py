@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ pytestmark = [pytest.mark.runtime, pytest.mark.root]
 
 
 class _Recorder:
-    """Remembers its calls; fails the first `failures` additions."""
+    """Remembers its calls; fails the first `failures` additions, or never comes to an end."""
 
-    def __init__(self, failures: int = 0) -> None:
+    def __init__(self, failures: int = 0, *, stuck: bool = False) -> None:
         self.failures = failures
+        self.stuck = stuck
+        self.complete: set[str] = set()
         self.calls: list[tuple[str, str]] = []
 
     async def added(self, pod: dict[str, Any], sandbox_id: str) -> None:
@@ -25,6 +28,12 @@ class _Recorder:
         if self.failures:
             self.failures -= 1
             raise PodsysctlError("network net1 is not defined")
+        if self.stuck:
+            await asyncio.Event().wait()
+        self.complete.add(sandbox_id)
+
+    async def is_complete(self, pod: dict[str, Any], sandbox_id: str) -> bool:
+        return sandbox_id in self.complete
 
     async def removing(self, pod_uid: str, sandbox_id: str) -> None:
         self.calls.append(("removing", sandbox_id))
@@ -54,3 +63,42 @@ async def test_extension_that_fails_costs_the_sandbox(containerd: PrivateContain
         assert text == "Failed to create pod sandbox: network net1 is not defined"
         await cluster.wait("a", lambda p: waiting(p) == "ContainerCreating")
         assert [kind for kind, _ in recorder.calls[:2]] == ["added", "removing"]
+
+
+async def test_sandbox_that_an_earlier_agent_left_half_made_is_made_anew(containerd: PrivateContainerd) -> None:
+    """An agent that ends between sandbox and networks must not leave a pod that starts without them."""
+    stuck, recorder = _Recorder(stuck=True), _Recorder()
+    async with running_cluster(containerd, extensions=(stuck,)) as cluster:
+        await cluster.start_agent()
+        await cluster.create(pod("a"))
+
+        async def is_adding() -> bool:
+            return bool(stuck.calls)
+
+        await cluster.until(is_adding, "the sandbox to be made")
+        await cluster.stop_agent()
+        [(_, half_made)] = stuck.calls
+        cluster.extensions = (recorder,)
+        await cluster.start_agent()
+        await cluster.wait("a", is_ready)
+        assert recorder.calls[0] == ("removing", half_made)
+        [made] = [sandbox_id for kind, sandbox_id in recorder.calls if kind == "added"]
+        assert made != half_made
+        assert [sandbox.id for sandbox in await cluster.sandboxes() if sandbox.state == 0] == [made]
+
+
+async def test_sandbox_with_containers_is_not_judged_again(containerd: PrivateContainerd) -> None:
+    """Annotations of a running pod may change; that is no reason to take it away."""
+    recorder = _Recorder()
+    async with running_cluster(containerd, extensions=(recorder,)) as cluster:
+        await cluster.start_agent()
+        await cluster.create(pod("a"))
+        await cluster.wait("a", is_ready)
+        await cluster.stop_agent()
+        later = _Recorder()
+        cluster.extensions = (later,)
+        await cluster.start_agent()
+        await cluster.delete("a")
+        await cluster.wait_gone("a")
+        assert [kind for kind, _ in recorder.calls] == ["added"]
+        assert {kind for kind, _ in later.calls} == {"removing"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError, UsageError
 from podsysctl.base.versions import KernelVersion
-from podsysctl.node.networks import definitions, detach, selection, status
+from podsysctl.node.networks import definitions, detach, places, selection, status
 from podsysctl.node.networks.bridges import Bridges
+from podsysctl.node.networks.extension import Networks
 from podsysctl.node.networks.invocation import Attachment, PluginFailedError, Plugins, Target
 from podsysctl.node.networks.records import BadRecordError, Record, Records
 from podsysctl.policy import interface, kubelet
@@ -55,6 +57,8 @@ def test_selection_names_interfaces_in_order() -> None:
         ({"networks": "a@eth0"}, "interface eth0 is taken already"),
         ({"networks": '[{"name":"a","interface":"sixteen-letters-"}]'}, "1 to 15 bytes"),
         ({"networks": '[{"name":"a","interface":"a/b"}]'}, "no interface name can have"),
+        ({"networks": "a@all"}, "is the name of no interface"),
+        ({"sysctls": '{"default":{"net.ipv4.conf.IFNAME.rp_filter":"2"}}'}, "is the name of no interface"),
         ({"networks": "[{}]"}, "has no name"),
         ({"networks": "a/b/c"}, "parsePodNetworkObjectName: Invalid network object (failed at '/')"),
         ({"networks": "a@b@c"}, "parsePodNetworkObjectName: Invalid network object (failed at '@')"),
@@ -116,6 +120,10 @@ def test_definition_without_a_configuration_is_a_file_of_the_node(tmp_path: Path
         '{"type":"../../bin/sh"}',
         '{"type":5}',
         '{"name":5,"type":"x"}',
+        '{"type":"tuning","SysCtl":{"net.core.somaxconn":"9"}}',
+        '{"type":"tuning","datadir":"/etc"}',
+        '{"type":"bridge","ipam":{"type":"tuning"},"sysctl":{"net.core.somaxconn":"9"}}',
+        '{"type":"x","y":' + "[" * 900 + "]" * 900 + "}",
         "",
         "[" * 100_000,
         '{"type":"' + "x" * limits.CNI_CONFIG_BYTES + '"}',
@@ -225,6 +233,71 @@ def test_record_that_is_damaged_is_an_error(tmp_path: Path) -> None:
         records.load("s")
     with pytest.raises(BadRecordError):
         records.load("../s")
+
+
+def networks(directory: Path) -> Networks:
+    """The extension of a node whose files lie here; neither API nor runtime is asked in these tests."""
+    nothing: Any = None
+    return Networks(
+        nothing, nothing, nothing, plugins=Plugins((directory,), {}), records=Records(directory / "records"),
+        bridges=Bridges(directory / "bridges.json"), leases=directory / "leases", configurations=directory,
+        default_network="d", allowed=kubelet.Allowlist({}, ()),
+    )  # fmt: skip
+
+
+async def test_sandbox_is_complete_once_its_record_says_so(tmp_path: Path) -> None:
+    """Whatever was interrupted before the last word, also between attaching and telling, is made anew."""
+    extension, records = networks(tmp_path), Records(tmp_path / "records")
+    assert await extension.is_complete(pod(), "sandbox1")
+    wanting = pod(networks="d")
+    assert not await extension.is_complete(wanting, "sandbox1")
+    record = Record("u", TARGET, (ATTACHMENT,))
+    for unfinished in (record, record.with_result(0, {"cniVersion": "0.4.0"})):
+        records.save(unfinished)
+        assert not await extension.is_complete(wanting, "sandbox1")
+    records.save(replace(record, complete=True))
+    assert await extension.is_complete(wanting, "sandbox1")
+    (tmp_path / "records/sandbox1.json").write_text("{")
+    assert not await extension.is_complete(wanting, "sandbox1")
+    assert not await extension.is_complete(pod(networks="a@b@c"), "sandbox1")
+
+
+async def test_plugin_that_never_succeeds_does_not_keep_the_pod(tmp_path: Path) -> None:
+    """A sandbox goes after some tries, and its record stays for the sweep."""
+    make_plugin(tmp_path, "one", "exit 1")
+    make_plugin(tmp_path, "two", "exit 1")
+    extension, records = networks(tmp_path), Records(tmp_path / "records")
+    records.save(Record("u", TARGET, (ATTACHMENT,)))
+    for _ in range(limits.CNI_DETACH_TRIES - 1):
+        with pytest.raises(PluginFailedError):
+            await extension.removing("u", "sandbox1")
+    await extension.removing("u", "sandbox1")
+    assert records.sandboxes() == ["sandbox1"]
+
+
+async def test_leaving_a_machine_undoes_everything_that_can_be(tmp_path: Path) -> None:
+    """One plugin that fails is told, and keeps neither the other sandboxes nor the folder."""
+    folder, root = tmp_path / "networks", tmp_path / "node"
+    (folder / "bin").mkdir(parents=True)
+    make_plugin(folder / "bin", "good", f"echo $CNI_CONTAINERID >> {tmp_path}/undone")
+    make_plugin(folder / "bin", "bad", "exit 1")
+    for sandbox_id, kind in (("a", "bad"), ("b", "good")):
+        target = replace(TARGET, sandbox_id=sandbox_id)
+        attachment = replace(ATTACHMENT, plugins=({"type": kind},))
+        places.records_of(root).save(Record("u", target, (attachment,)))
+    [problem] = await places.remove(folder, [root])
+    assert 'networks of sandbox a: plugin type="bad" failed (del)' in problem
+    assert (tmp_path / "undone").read_text() == "b\n"
+    assert not folder.exists()
+
+
+def test_plugins_are_required_before_any_is_run(tmp_path: Path) -> None:
+    """A name that no program has fails the pod before there is anything to undo."""
+    make_plugin(tmp_path, "one", "")
+    plugins = Plugins((tmp_path,), {})
+    plugins.require(["one"])
+    with pytest.raises(PluginFailedError, match='failed to find plugin "two"'):
+        plugins.require(["one", "two"])
 
 
 def test_status_annotation_has_upstreams_form() -> None:

@@ -134,11 +134,17 @@ AUDIT_LOG_BYTES = 32 * 1024 * 1024
 CNI_CONFIG_BYTES = 1024 * 1024
 """Largest network configuration or result of a CNI plugin; real ones have a few KiB, and etcd stores nothing larger."""
 
+CNI_CONFIG_DEPTH = 64
+"""Deepest network configuration; real ones have less than ten levels, and every reader of it recurses."""
+
 CNI_ALLOWLIST_BYTES = 256 * 1024
 """Largest allowlist of the tuning plugin, read at the start of every pod; the default one has 1 KiB."""
 
 CNI_PLUGIN_TIMEOUT_S = 60
 """Bound on one call of a CNI plugin; DHCP is the slowest that is in use."""
+
+CNI_DETACH_TRIES = 4
+"""How often a sandbox's networks are detached before it goes without; what is left is tried further beside it."""
 
 CNI_NETWORKS_PER_POD = 64
 """Additional networks of one pod: each costs processes at start and end; Multus users stay below ten."""

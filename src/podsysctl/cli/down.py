@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -88,7 +89,8 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
 
     async def work() -> None:
         roots = sorted(files.nodes.iterdir()) if files.nodes.is_dir() else []
-        await places.remove(files.networks, roots)
+        for problem in await places.remove(files.networks, roots):
+            print(f"warning: {problem}", file=sys.stderr)
         if state is not None and not state.private_runtime:
             await leave.remove_pods(state.runtime_endpoint, files.nodes, state.nodes)
         else:

@@ -158,7 +158,8 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
         await local.LocalImages(runtime, config.files.data_dir / "images").ensure_toolbox()
         kernel = group.create_task(published.measure_kernel(), name="kernel-survey")
         places = MachinePlaces.below(config.files.networks)
-        install.install(places.plugins[0])
+        for name in (install.NAME, "tuning"):  # the second for plugins that run it by that name
+            install.install(places.plugins[0], name)
         await _simulate(config, api, manager, stack, group)
         for plan in config.nodes:
             supervisor = await _node(config, api, runtime, plan, kernel, stack, places)

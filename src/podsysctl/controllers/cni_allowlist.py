@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from podsysctl.base.errors import StatusError
+from podsysctl.base.errors import StatusError, UsageError
 from podsysctl.controllers.scope import NAMESPACES, Object, Reconciler, Scope, key_of
 from podsysctl.objects.kinds import builtin_by_resource
 from podsysctl.policy import interface, tuning_allowlist
 
 CONFIG_MAPS = builtin_by_resource("", "v1", "configmaps")
-NAMESPACE, NAME, KEY = "openshift-multus", "cni-sysctl-allowlist", "allowlist.conf"
+NAMESPACE, NAME = "openshift-multus", "cni-sysctl-allowlist"
 DEFAULT_NAME = "default-cni-sysctl-allowlist"
 """The pristine template that OpenShift keeps beside it."""
 
 _KEY = f"{NAMESPACE}/{NAME}"
+_MOST_CHARACTERS = 400
+"""Of added and of removed entries; events elsewhere end at 1,024 bytes."""
 
 
 class CniAllowlistController(Reconciler):
@@ -31,24 +33,35 @@ class CniAllowlistController(Reconciler):
         super().__init__(scope)
         self._maps = self.need(CONFIG_MAPS)
         self._recorder = scope.recorder(self.name)
-        self._maps.add_handler(on_update=self._changed, on_delete=self._gone)
+        self._entries: list[str] | None = None
+        self._maps.add_handler(self._seen, lambda _, new: self._seen(new), self._gone)
         self.queue.add(_KEY)
 
     def _gone(self, config_map: Object) -> None:
         if key_of(config_map) == _KEY:
             self.queue.add(_KEY)
 
-    def _changed(self, old: Object, new: Object) -> None:
-        if key_of(new) != _KEY:
+    def _seen(self, config_map: Object) -> None:
+        """Tell what changes for nodes, also when the ConfigMap was deleted and made anew."""
+        if key_of(config_map) != _KEY:
             return
-        text = describe_change(_entries(old), _entries(new))
-        if text:
-            self._recorder.event({**new, "kind": "ConfigMap", "apiVersion": "v1"}, "Normal", "AllowlistChanged", text)
         try:
-            tuning_allowlist.check(_entries(new))
+            entries = tuning_allowlist.parse(interface.allowlist_text(config_map))
+        except UsageError as error:
+            self._tell(config_map, "Warning", "InvalidAllowlist", f"nodes keep the list they have: {error.message}")
+            return
+        before, self._entries = self._entries, entries
+        text = describe_change(before, entries) if before is not None else ""
+        if text:
+            self._tell(config_map, "Normal", "AllowlistChanged", text)
+        try:
+            tuning_allowlist.check(entries)
         except tuning_allowlist.BrokenEntryError as error:
             text = f"every pod with interface sysctls may be refused: {error}"
-            self._recorder.event({**new, "kind": "ConfigMap", "apiVersion": "v1"}, "Warning", "InvalidAllowlist", text)
+            self._tell(config_map, "Warning", "InvalidAllowlist", text)
+
+    def _tell(self, config_map: Object, kind: str, reason: str, text: str) -> None:
+        self._recorder.event({**config_map, "kind": "ConfigMap", "apiVersion": "v1"}, kind, reason, text)
 
     async def reconcile(self, key: str) -> None:
         """Make namespace, template and list where they are absent; what is there stays as it is."""
@@ -56,7 +69,8 @@ class CniAllowlistController(Reconciler):
         text = "\n".join(interface.default_allowlist()) + "\n"
         for name in (DEFAULT_NAME, NAME):
             metadata = {"name": name, "namespace": NAMESPACE}
-            document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {KEY: text}}
+            data = {interface.ALLOWLIST_KEY: text}
+            document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
             await self._ensure(CONFIG_MAPS, document)
 
     async def _ensure(self, kind: Any, document: Object) -> None:
@@ -75,9 +89,15 @@ def describe_change(old: list[str], new: list[str]) -> str:
     """
     added = [entry for entry in new if entry not in old]
     removed = [entry for entry in old if entry not in new]
-    parts = [f"{word} {' '.join(entries)}" for word, entries in (("added", added), ("removed", removed)) if entries]
+    parts = [f"{word} {_listed(entries)}" for word, entries in (("added", added), ("removed", removed)) if entries]
     return "; ".join([*parts, "new pods are judged by it, running ones are not"]) if parts else ""
 
 
-def _entries(config_map: Object) -> list[str]:
-    return tuning_allowlist.parse((config_map.get("data") or {}).get(KEY) or "")
+def _listed(entries: list[str]) -> str:
+    """The entries, as many as an event has room for beside as many others."""
+    shown: list[str] = []
+    for entry in entries:
+        if sum(map(len, shown)) + len(shown) + len(entry) > _MOST_CHARACTERS:
+            return " ".join([*shown, f"and {len(entries) - len(shown)} more"])
+        shown.append(entry)
+    return " ".join(shown)

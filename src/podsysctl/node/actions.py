@@ -72,9 +72,11 @@ class Actions:
         )
 
 
-def compute(pod: pods.Pod, runtime: PodRuntime, results: ProbeResults) -> Actions:
-    """The actions for a pod that is not being deleted."""
+def compute(pod: pods.Pod, runtime: PodRuntime, results: ProbeResults, *, half_made: bool = False) -> Actions:
+    """The actions for a pod that is not being deleted. `half_made` is of a sandbox that must not be used as it is."""
     change = sandbox_change(runtime, pods.is_host_network(pod))
+    if half_made and not change.needed:
+        change = SandboxChange(True, change.attempt + 1, change.sandbox_id)
     actions = Actions(change, kill_pod=change.needed, create_sandbox=change.needed)
     if change.needed:
         _from_scratch(pod, runtime, actions)

@@ -19,6 +19,13 @@ class SandboxExtension(Protocol):
         """Attach whatever the pod asks for. Raises PodsysctlError."""
         ...
 
+    async def is_complete(self, pod: pods.Pod, sandbox_id: str) -> bool:
+        """Did `added` come to its end for this sandbox, in this process or an earlier one?
+
+        Asked of a sandbox that has no containers yet. One that was left half-made is taken away and made anew.
+        """
+        ...
+
     async def removing(self, pod_uid: str, sandbox_id: str) -> None:
         """Detach it. Raises PodsysctlError when something is left."""
         ...

@@ -57,6 +57,16 @@ class PodSync:
         await starter.start_all(plan)
         return outcome
 
+    async def is_half_made(self, pod: pods.Pod, runtime: PodRuntime) -> bool:
+        """Is there a sandbox that its extensions did not finish? A pod must not start with less than it asks for."""
+        ready = runtime.ready_sandbox()
+        if ready is None or any(record.sandbox_id == ready.id for record in runtime.containers):
+            return False
+        for extension in self._shared.extensions:
+            if not await extension.is_complete(pod, ready.id):
+                return True
+        return False
+
     async def verify_existing(self, pod: pods.Pod, runtime: PodRuntime) -> bool:
         """Read the sysctls back in a sandbox that was not made by this process. True when something was read."""
         ready = runtime.ready_sandbox()

@@ -203,7 +203,8 @@ class PodWorker:
             return backoff.with_jitter(backoff.SYNC_RETRY_S)
         services.probes.register(self.pod, self.look)
         await self._verify()
-        plan = actions.compute(self.pod, self.runtime, services.probes)
+        half_made = await self._sync.is_half_made(self.pod, self.runtime)
+        plan = actions.compute(self.pod, self.runtime, services.probes, half_made=half_made)
         if plan.idle:
             await services.cleanup.prune(self.runtime)
             return backoff.with_jitter(self._resync_s())

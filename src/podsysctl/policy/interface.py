@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from podsysctl.base import limits
 from podsysctl.base.errors import UsageError
 from podsysctl.objects.quote import quote
-from podsysctl.policy import kubelet, tuning_allowlist
+from podsysctl.policy import kubelet, network_plugin, tuning_allowlist
 from podsysctl.policy.verdict import Gate, Outcome, Verdict
 from podsysctl.sysctls import safe, spelling
 
@@ -26,8 +27,8 @@ NETWORKS = "k8s.v1.cni.cncf.io/networks"
 INTERFACE_SYSCTLS = "podsysctl.dev/interface-sysctls"
 """Ours: a JSON object of interface to sysctls of interfaces that the pod has anyway, the primary one included."""
 
-TUNING_TYPES = ("tuning", "podsysctl-tuning")
-"""Plugins that set sysctls: upstream's and ours, which takes its place on a node of this program."""
+ALLOWLIST_KEY = "allowlist.conf"
+"""Where the ConfigMap of the cluster's allowlist holds it."""
 
 _TOKEN = "IFNAME"
 _ENTRY_TYPES: Mapping[str, type] = {"name": str, "namespace": str, "interface": str, "cni-args": dict}
@@ -37,6 +38,19 @@ _PIECE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 def default_allowlist() -> tuple[str, ...]:
     """The lines of the allowlist file that OpenShift gives every node: each safe name, anchored."""
     return tuple(f"^{name}$" for name in safe.interface_safe())
+
+
+def allowlist_text(config_map: Mapping[str, Any]) -> str:
+    """The list that a ConfigMap gives every node. Raises UsageError when nodes cannot take it, and keep what they have.
+
+    A list whose entries are no expressions is taken: it then refuses what it would be asked for.
+    """
+    text = (config_map.get("data") or {}).get(ALLOWLIST_KEY)
+    if not isinstance(text, str):
+        raise UsageError(f"it has no {ALLOWLIST_KEY}")
+    if len(text.encode("utf-8", "replace")) > limits.CNI_ALLOWLIST_BYTES:
+        raise UsageError(f"{ALLOWLIST_KEY} has more than {limits.CNI_ALLOWLIST_BYTES} bytes")
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +138,7 @@ def _parse_short(text: str) -> list[Mapping[str, Any]]:
 def tuning_sysctls(definition: Mapping[str, Any]) -> dict[str, str]:
     """The sysctls that a NetworkAttachmentDefinition gives the tuning plugin, keys as written.
 
-    Raises UsageError when its configuration is not JSON or a value is not a string.
+    Raises UsageError when its configuration is not JSON, hides something, or a value is not a string.
     """
     text = (definition.get("spec") or {}).get("config") or ""
     if not text:
@@ -140,7 +154,12 @@ def tuning_sysctls(definition: Mapping[str, Any]) -> dict[str, str]:
     plugins = config.get("plugins")
     out: dict[str, str] = {}
     for plugin in plugins if isinstance(plugins, list) else [config]:
-        if not isinstance(plugin, dict) or plugin.get("type") not in TUNING_TYPES:
+        if not isinstance(plugin, dict):
+            continue
+        problem = network_plugin.find_problem(plugin)
+        if problem:
+            raise UsageError(f"spec.config: {problem}")
+        if plugin.get("type") not in network_plugin.TUNING_TYPES:
             continue
         listed = plugin.get("sysctl") or {}
         if not isinstance(listed, dict):
@@ -148,7 +167,7 @@ def tuning_sysctls(definition: Mapping[str, Any]) -> dict[str, str]:
             raise UsageError(
                 f"json: cannot unmarshal {kind} into Go struct field sysctlCheck.sysctl of type map[string]string"
             )
-        for key, value in listed.items():
+        for key, value in network_plugin.sysctls(plugin).items():
             if not isinstance(value, str):
                 kind = _json_type(value)
                 raise UsageError(
@@ -160,6 +179,9 @@ def tuning_sysctls(definition: Mapping[str, Any]) -> dict[str, str]:
 
 def evaluate(key: str, interface: str, allowlist: Sequence[str] | None) -> Verdict:
     """What the plugin says to one key. `allowlist` None means that the node has no such file: all of net is allowed."""
+    problem = problem_of_interface(interface)
+    if problem:
+        return Verdict(Gate.INTERFACE, Outcome.REFUSED, key, problem, "name of an interface")
     rule = "no allowlist on the node"
     if allowlist is not None:
         try:
@@ -185,6 +207,16 @@ def evaluate_bypass(
     if text is None:
         return verdict
     return Verdict(Gate.INTERFACE, Outcome.REFUSED, key, text, "allowedUnsafeSysctls of the node")
+
+
+def problem_of_interface(name: str) -> str:
+    """Why a pod can have no interface of this name, '' when it can.
+
+    `all` and `default` stand for every interface of the pod: with them a permission for one interface would reach all.
+    """
+    if name in spelling.NOT_INTERFACES:
+        return f"interface name {name!r} is the name of no interface"
+    return spelling.problem_of_interface(name)
 
 
 def find_bypass(key: str, allowed: kubelet.Allowlist) -> str | None:
@@ -218,7 +250,7 @@ def parse_interface_sysctls(annotation: str) -> dict[str, dict[str, str]]:
     if not isinstance(document, dict):
         raise UsageError(f"annotation {INTERFACE_SYSCTLS} {rule}")
     for interface, values in document.items():
-        problem = spelling.problem_of_interface(interface)
+        problem = problem_of_interface(interface)
         if problem:
             raise UsageError(f"annotation {INTERFACE_SYSCTLS}: {problem}")
         if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from podsysctl.base.errors import UsageError
-from podsysctl.policy import interface, kernel, kubelet, runtime
+from podsysctl.policy import interface, kernel, kubelet, network_plugin, runtime
 from podsysctl.policy.node_facts import NodeFacts
 from podsysctl.policy.runtime import SandboxNamespaces
 from podsysctl.policy.verdict import Gate, Outcome, Verdict
@@ -103,8 +103,11 @@ def evaluate_interfaces(
                 text = f"network-attachment-definition ({wanted.name}) in namespace ({wanted.namespace}) is not known"
                 out.append(Verdict(Gate.INTERFACE, Outcome.UNKNOWN, "", text))
                 continue
-            arguments = wanted.arguments.get("sysctl")
-            for key in {**interface.tuning_sysctls(found), **(arguments if isinstance(arguments, dict) else {})}:
+            arguments = {"type": network_plugin.TUNING_TYPES[0], "args": {"cni": dict(wanted.arguments)}}
+            problem = network_plugin.find_problem(arguments)
+            if problem:
+                raise UsageError(f"cni-args of {wanted.name}: {problem}")
+            for key in {**interface.tuning_sysctls(found), **network_plugin.sysctls(arguments)}:
                 out.append(interface.evaluate_bypass(key, wanted.interface, node.interfaces, allowed))
         own = (metadata.get("annotations") or {}).get(interface.INTERFACE_SYSCTLS)
         for name, values in interface.parse_interface_sysctls(own).items() if own else ():

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from podsysctl.base import limits
+from podsysctl.base.errors import UsageError
 from podsysctl.client.informer import Informer
 from podsysctl.client.rest import Client
 from podsysctl.objects.kinds import builtin_by_resource
@@ -22,7 +22,7 @@ from podsysctl.policy import interface
 log = logging.getLogger(__name__)
 
 CONFIG_MAPS = builtin_by_resource("", "v1", "configmaps")
-NAMESPACE, NAME, KEY = "openshift-multus", "cni-sysctl-allowlist", "allowlist.conf"
+NAMESPACE, NAME = "openshift-multus", "cni-sysctl-allowlist"
 
 
 class AllowlistFile:
@@ -44,10 +44,10 @@ class AllowlistFile:
         await self._informer.run()
 
     def _changed(self, config_map: Mapping[str, Any]) -> None:
-        text = (config_map.get("data") or {}).get(KEY)
-        if not isinstance(text, str) or len(text.encode()) > limits.CNI_ALLOWLIST_BYTES:
-            log.warning("ConfigMap %s has no %s of at most %d bytes; the node's list stays as it is", NAME, KEY,
-                        limits.CNI_ALLOWLIST_BYTES)  # fmt: skip
+        try:
+            text = interface.allowlist_text(config_map)
+        except UsageError as error:
+            log.warning("ConfigMap %s: %s; the node's list stays as it is", NAME, error.message)
             return
         self._write(text if text.endswith("\n") or not text else text + "\n")
 

@@ -14,7 +14,7 @@ from typing import Any
 from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.objects.kinds import Kind
-from podsysctl.policy.interface import TUNING_TYPES
+from podsysctl.policy import network_plugin
 
 DEFINITIONS = Kind(
     group="k8s.cni.cncf.io",
@@ -50,12 +50,6 @@ class PluginList:
         """Bridges of the host that it has ports on, the plugin's default name included."""
         return tuple(str(p.get("bridge") or "cni0") for p in self.plugins if p.get("type") == "bridge")
 
-    @property
-    def sysctl_keys(self) -> tuple[str, ...]:
-        """Keys that tuning plugins of the list would write, as written."""
-        found = [p.get("sysctl") for p in self.plugins if p.get("type") in TUNING_TYPES]
-        return tuple(key for values in found if isinstance(values, dict) for key in values)
-
 
 def parse(definition: Mapping[str, Any], directory: Path) -> PluginList:
     """The plugins of a definition; `directory` has files for definitions without a configuration.
@@ -77,6 +71,9 @@ def parse(definition: Mapping[str, Any], directory: Path) -> PluginList:
     if not isinstance(plugins, list) or not plugins or not all(isinstance(p, dict) for p in plugins):
         raise BadConfigError(f"network {label}: plugins must be a list of objects with at least one")
     for plugin in plugins:
+        problem = network_plugin.find_problem(plugin)
+        if problem:
+            raise BadConfigError(f"network {label}: {problem}")
         kind = plugin.get("type")
         if not isinstance(kind, str) or not kind or "/" in kind:
             raise BadConfigError(f"network {label}: a plugin's type must be the name of a program")

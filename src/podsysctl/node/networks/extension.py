@@ -9,11 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, RefusedError, RuntimeServiceError, StatusError
+from podsysctl.base import limits
+from podsysctl.base.errors import (
+    ConnectionFailedError,
+    PodsysctlError,
+    RefusedError,
+    RuntimeServiceError,
+    StatusError,
+    UsageError,
+)
 from podsysctl.client.events import EventRecorder
 from podsysctl.client.rest import Client
 from podsysctl.node import events, verify
@@ -24,8 +34,7 @@ from podsysctl.node.networks.definitions import DEFINITIONS
 from podsysctl.node.networks.invocation import Attachment, Plugins, Target
 from podsysctl.node.networks.records import BadRecordError, Record, Records
 from podsysctl.node.status_writer import PODS
-from podsysctl.policy import interface, kubelet
-from podsysctl.policy.interface import TUNING_TYPES
+from podsysctl.policy import interface, kubelet, network_plugin
 from podsysctl.runtime.service import RuntimeService
 
 log = logging.getLogger(__name__)
@@ -62,6 +71,7 @@ class Networks:
         self._configurations = configurations
         self._default_network = default_network
         self.allowed = allowed
+        self._failures: Counter[str] = Counter()
 
     async def added(self, pod: pods.Pod, sandbox_id: str) -> None:
         """Attach what the pod asks for. Raises PodsysctlError."""
@@ -83,10 +93,32 @@ class Networks:
             record = record.with_result(index, result)
             await asyncio.to_thread(self._records.save, record)
         await self._tell(pod, response, record)
+        await asyncio.to_thread(self._records.save, replace(record, complete=True))
+
+    async def is_complete(self, pod: pods.Pod, sandbox_id: str) -> bool:
+        """Has the sandbox all that the pod asks for? The record says so, last of all."""
+        try:
+            if selection.of_pod(pod).is_empty:
+                return True
+            record = await asyncio.to_thread(self._records.load, sandbox_id)
+        except (UsageError, BadRecordError):
+            return False
+        return record is not None and record.complete
 
     async def removing(self, pod_uid: str, sandbox_id: str) -> None:
-        """Detach everything of a sandbox, in reverse. Raises PodsysctlError when something is left."""
-        await detach.detach(self._plugins, self._records, self._bridges, sandbox_id)
+        """Detach everything of a sandbox, in reverse. Raises PodsysctlError when something is left, a few times.
+
+        A plugin that never succeeds, such as dhcp without its daemon, must not keep the pod forever: the sandbox goes,
+        and `sweep` goes on trying.
+        """
+        try:
+            await detach.detach(self._plugins, self._records, self._bridges, sandbox_id)
+        except PodsysctlError as error:
+            self._failures[sandbox_id] += 1
+            if self._failures[sandbox_id] < limits.CNI_DETACH_TRIES:
+                raise
+            log.error("sandbox %s goes although its networks could not be detached: %s", sandbox_id[:13], error.message)
+        self._failures.pop(sandbox_id, None)
 
     async def sweep(self) -> None:
         """Undo what sandboxes left that the runtime no longer has. Raises RuntimeServiceError."""
@@ -98,7 +130,7 @@ class Networks:
             if sandbox_id in present:
                 continue
             try:
-                await self.removing("", sandbox_id)
+                await detach.detach(self._plugins, self._records, self._bridges, sandbox_id)
             except BadRecordError as error:
                 log.error("%s", error.message)
             except PodsysctlError as error:
@@ -129,7 +161,11 @@ class Networks:
             raise PodsysctlError(text) from error
         listed = await asyncio.to_thread(definitions.parse, definition, self._configurations)
         configured = tuple(self._configure(plugin, wanted) for plugin in listed.plugins)
+        self._plugins.require(plugin["type"] for plugin in configured)
         for plugin in configured:
+            problem = network_plugin.find_problem(plugin)  # again: the pod's own arguments are among it now
+            if problem:
+                raise RefusedError(f"network {label}: {problem}")
             self._refuse_bypass(plugin, f"network {label}")
         return Attachment(label, wanted.interface, listed.name, listed.version, configured, listed.bridges)
 
@@ -148,7 +184,7 @@ class Networks:
         ipam = out.get("ipam")
         if isinstance(ipam, dict) and ipam.get("type") == "host-local" and not ipam.get("dataDir"):
             out["ipam"] = {**ipam, "dataDir": str(self._leases)}
-        if out.get("type") in TUNING_TYPES:
+        if out.get("type") in network_plugin.TUNING_TYPES:
             # A definition is a user's: where records lie, and which rules hold, is the node's to say.
             out = {key: value for key, value in out.items() if key not in ("dataDir", "allowlist", "mode")}
             out |= {"type": TUNING, "dataDir": str(self._leases / "tuning")}
@@ -169,14 +205,10 @@ class Networks:
         return out
 
     def _refuse_bypass(self, plugin: Mapping[str, Any], owner: str) -> None:
-        if plugin.get("type") not in TUNING_TYPES:
-            return
-        arguments = (plugin.get("args") or {}).get("cni") or {}
-        for values in (plugin.get("sysctl"), arguments.get("sysctl")):
-            for key in values if isinstance(values, dict) else ():
-                text = interface.find_bypass(key, self.allowed)
-                if text is not None:
-                    raise RefusedError(f"{owner}: {text}")
+        for key in network_plugin.sysctls(plugin):
+            text = interface.find_bypass(key, self.allowed)
+            if text is not None:
+                raise RefusedError(f"{owner}: {text}")
 
     async def _tell(self, pod: pods.Pod, response: Any, record: Record) -> None:
         """Network status annotation and events; a status that cannot be written does not cost the pod."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,11 @@ class Plugins:
     def __init__(self, directories: Sequence[Path], environment: Mapping[str, str]) -> None:
         self._directories = directories
         self._environment = environment
+
+    def require(self, names: Iterable[str]) -> None:
+        """Have every one of these programs, before anything is made. Raises PluginFailedError naming a missing one."""
+        for name in names:
+            self._find(name)
 
     async def add(self, target: Target, attachment: Attachment) -> dict[str, Any]:
         """Run the list in order; the last result. Raises PluginFailedError; what ran before stays, for `delete`."""

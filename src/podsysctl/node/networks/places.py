@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from podsysctl.base.errors import PodsysctlError
 from podsysctl.client.events import EventRecorder
 from podsysctl.client.rest import Client
 from podsysctl.node.networks import detach
@@ -101,13 +102,24 @@ def plugins_of(root: Path, places: MachinePlaces) -> Plugins:
     return Plugins(places.plugins, {ALLOWLIST_VARIABLE: str(allowlist_of(root))})
 
 
-async def remove(directory: Path, roots: Iterable[Path]) -> None:
-    """Detach everything of these nodes and remove the machine's folder. Idempotent. Raises PodsysctlError."""
+async def remove(directory: Path, roots: Iterable[Path]) -> list[str]:
+    """Detach everything of these nodes and remove the machine's folder; what could not be detached. Idempotent.
+
+    A plugin that fails keeps nothing else from being undone: there is no later, for its program goes as well.
+    """
     places = MachinePlaces.below(directory)
+    problems: list[str] = []
     for root in roots:
         records = records_of(root)
         for sandbox_id in records.sandboxes():
-            await detach.detach(plugins_of(root, places), records, places.bridges, sandbox_id)
-    await places.bridges.tidy()
+            try:
+                await detach.detach(plugins_of(root, places), records, places.bridges, sandbox_id)
+            except PodsysctlError as error:
+                problems.append(f"networks of sandbox {sandbox_id[:13]}: {error.message}")
+    try:
+        await places.bridges.tidy()
+    except PodsysctlError as error:
+        problems.append(error.message)
     if await asyncio.to_thread(directory.exists):
         await asyncio.to_thread(shutil.rmtree, directory)
+    return problems

@@ -24,11 +24,12 @@ class BadRecordError(PodsysctlError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One sandbox of one pod and its attachments, in the order made."""
+    """One sandbox of one pod and its attachments, in the order made. `complete` once all of them are, and are told."""
 
     pod_uid: str
     target: Target
     attachments: tuple[Attachment, ...]
+    complete: bool = False
 
     def with_result(self, index: int, result: dict[str, Any]) -> Record:
         """The same with what ADD of one attachment answered."""
@@ -59,6 +60,7 @@ class Records:
             "netns": target.netns,
             "arguments": target.arguments,
             "attachments": [attachment.to_dict() for attachment in record.attachments],
+            "complete": record.complete,
         }
         temporary = self._directory / f".{target.sandbox_id}.new"
         with temporary.open("w") as file:
@@ -75,7 +77,7 @@ class Records:
             document = json.loads(path.read_text())
             target = Target(document["sandbox"], document["netns"], document["arguments"])
             attachments = tuple(Attachment.from_dict(item) for item in document["attachments"])
-            return Record(document["podUID"], target, attachments)
+            return Record(document["podUID"], target, attachments, document.get("complete") is True)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -13,7 +13,6 @@ from podsysctl.base.errors import UsageError
 from podsysctl.node import pod as pods
 from podsysctl.policy import interface
 from podsysctl.policy.interface import INTERFACE_SYSCTLS, NETWORKS, Attachment
-from podsysctl.sysctls import spelling
 
 DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 PRIMARY = "eth0"
@@ -57,7 +56,7 @@ def _check(attachments: list[Attachment]) -> None:
     for attachment in attachments:
         if not attachment.name or not isinstance(attachment.name, str):
             raise UsageError("parsePodNetworkAnnotation: a network of the annotation has no name")
-        problem = spelling.problem_of_interface(str(attachment.interface))
+        problem = interface.problem_of_interface(attachment.interface)
         if problem:
             raise UsageError(f"network {attachment.namespace}/{attachment.name}: {problem}")
         if attachment.interface in seen:

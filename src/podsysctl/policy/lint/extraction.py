@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from podsysctl.base.errors import UsageError
-from podsysctl.policy import interface
+from podsysctl.policy import interface, network_plugin
 from podsysctl.policy.lint.block_text import find_in, position_in
 from podsysctl.policy.lint.context import Context
 from podsysctl.policy.lint.document import Document, Kind, Path, at
@@ -125,10 +125,7 @@ def attachment_settings(document: Document) -> Iterator[Setting]:
     """The sysctls that a NetworkAttachmentDefinition gives the tuning plugin."""
     path: Path = ("spec", "config")
     for plugin in plugins(document):
-        sysctls = plugin.get("sysctl")
-        if plugin.get("type") not in interface.TUNING_TYPES or not isinstance(sysctls, dict):
-            continue
-        for key, value in sysctls.items():
+        for key, value in network_plugin.sysctls(plugin).items():
             where = find_in(document, path, f'"{key}"')
             yield Setting(
                 Place.INTERFACE, key, value, document.file, where, where, owner=document.title, document=document,
