@@ -14,6 +14,7 @@ from podsysctl.base.errors import PodsysctlError
 from podsysctl.cli import connect, flags, main, podpick
 from podsysctl.cli.connect import Connection
 from podsysctl.client import config
+from podsysctl.policy.migration.manifests import PROFILE_LABEL
 
 HELP = "Complete the last word, for the shells' scripts."
 
@@ -26,7 +27,7 @@ TAKES_TYPE_AND_NAME = {
     *("set image", "auth can-i", "explain"),
 }
 TAKES_POD = {"exec", "rsh", "attach", "logs", "port-forward"}
-TAKES_NODE = {"cordon", "uncordon", "drain", "adm cordon", "adm uncordon", "adm drain"}
+TAKES_NODE = {"cordon", "uncordon", "drain", "node dedicate", "adm cordon", "adm uncordon", "adm drain"}
 OUTPUTS = ("json", "yaml", "wide", "name", "jsonpath=", "custom-columns=")
 
 
@@ -76,6 +77,8 @@ def _flags(command: main.Command) -> list[str]:
 
 def _asks_server(name: str, previous: str) -> bool:
     flags_with_names = ("-n", "--namespace", "-c", "--container", "--context")
+    if (name, previous) == ("node dedicate", "--for"):
+        return True
     return previous in flags_with_names or name in TAKES_TYPE_AND_NAME | TAKES_POD | TAKES_NODE
 
 
@@ -90,6 +93,8 @@ async def _from_server(name: str, rest: list[str], current: str) -> list[str]:
         return [entry["name"] for entry in document.get("contexts") or []]
     positional = [word for word in plain if not word.startswith("-")]
     async with asyncio.timeout(WAIT_S), connect.connect(args) as connection:
+        if (name, previous) == ("node dedicate", "--for"):
+            return [f"{PROFILE_LABEL}={profile}" for profile in await _profiles(connection)]
         if previous in ("-n", "--namespace"):
             return await _names(connection, "namespaces")
         if previous in ("-c", "--container") and positional:
@@ -104,7 +109,7 @@ async def _from_server(name: str, rest: list[str], current: str) -> list[str]:
 
 def _dangling(rest: list[str]) -> bool:
     """Whether the last word is a flag that still wants its value."""
-    return bool(rest) and rest[-1] in flags.VALUE_FLAGS | {"-c", "--container"}
+    return bool(rest) and rest[-1] in flags.VALUE_FLAGS | {"-c", "--container", "--for"}
 
 
 async def _types_and_names(connection: Connection, words: list[str], current: str, *, skip: int) -> list[str]:
@@ -116,6 +121,13 @@ async def _types_and_names(connection: Connection, words: list[str], current: st
         mapper = await connection.mapper()
         return [r.qualified for r in mapper.preferred() if r.verbs]
     return await _names(connection, words[0])
+
+
+async def _profiles(connection: Connection) -> list[str]:
+    """The names of all tuning profiles."""
+    kind = await connection.find("tuneds.tuned.openshift.io")
+    found = (await connection.client.list(kind, None, limit=500)).items
+    return [str(profile.get("name")) for tuned in found for profile in (tuned.get("spec") or {}).get("profile") or ()]
 
 
 async def _names(connection: Connection, word: str) -> list[str]:

@@ -96,6 +96,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("uncordon", "cordon", "Mark nodes as schedulable", NODES),
     Command("drain", "drain", "Cordon a node and evict its pods", NODES),
     Command("taint", "taint", "Set or remove taints of nodes", NODES),
+    Command("node dedicate", "node_dedicate", "Keep nodes for pods that need a profile of kernel parameters", NODES),
     Command("adm cordon", "cordon", "As `cordon`", ""),
     Command("adm uncordon", "cordon", "As `uncordon`", ""),
     Command("adm drain", "drain", "As `drain`", ""),
