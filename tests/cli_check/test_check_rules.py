@@ -147,6 +147,37 @@ objects:
         - name: vm.swappiness
           value: ${VALUE}
 """
+DATABASE = """\
+---
+apiVersion: tuned.openshift.io/v1
+kind: Tuned
+metadata:
+  name: database
+spec:
+  profile:
+  - name: db-sysctls
+    data: |
+      [sysctl]
+      vm.max_map_count=262144
+  recommend:
+  - profile: db-sysctls
+    priority: 20
+    match:
+    - {{label: {label}}}
+"""
+WORKLOAD = """\
+apiVersion: apps/v1
+kind: {kind}
+metadata:
+  name: {name}
+spec:
+  template:
+    spec:
+      {fields}
+      containers:
+      - name: c
+        image: {image}
+"""
 POOL = (
     "---\napiVersion: machineconfiguration.openshift.io/v1\nkind: MachineConfigPool\nmetadata:\n  name: worker\n"
     "  labels:\n    x: {value}\n"
@@ -176,6 +207,46 @@ def one(text: str) -> Files:
     """A single YAML file."""
     return {"m.yaml": text}
 
+
+def workload(
+    fields: str = "restartPolicy: Always", *, name: str = "web", image: str = "i", kind: str = "StatefulSet",
+    label: str = "disk, value: ssd",
+) -> Files:  # fmt: skip
+    """A workload whose pod spec starts at line 8, and a Tuned for nodes with a label."""
+    return one(WORKLOAD.format(kind=kind, name=name, fields=fields, image=image) + DATABASE.format(label=label))
+
+
+ES = "registry.example/elastic/elasticsearch:8.1@sha256:0"
+ASKS = 'securityContext: {sysctls: [{name: vm.max_map_count, value: "262144"}]}'
+SETS = (
+    "initContainers: [{name: s, command: [sysctl, -w, vm.max_map_count=262144], securityContext: {privileged: true}}]"
+)
+CHOSEN = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [%s]}}}"
+SSD = "{matchExpressions: [{key: disk, operator: In, values: [ssd]}]}"
+HDD = "{matchExpressions: [{key: disk, operator: In, values: [ssd, hdd]}]}"
+TOLERATES = "tolerations: [{key: sysctl-profile, operator: Equal, value: a, effect: NoSchedule}]"
+NOT_PLACED: list[tuple[Files, str]] = [
+    (workload(ASKS), "it needs vm.max_map_count; Tuned database gives it to nodes with disk=ssd"),
+    (workload(SETS), "it needs vm.max_map_count"),
+    (workload(image=ES), "elasticsearch needs vm.max_map_count"),
+    (workload(name="db"), "profile db-sysctls is for it"),
+    (workload("nodeSelector: {disk: hdd}", name="db"), "profile db-sysctls is for it"),
+    (workload(CHOSEN % f"{SSD}, {HDD}", name="db"), "profile db-sysctls is for it"),
+    (workload(name="db", label="disk"), "gives it to nodes with disk, and the pod may run elsewhere"),
+    (workload(TOLERATES), "it tolerates the taint sysctl-profile=a and does not choose its nodes"),
+    (workload("nodeSelector: {sysctl-profile: a}"), "it chooses nodes with sysctl-profile=a and does not tolerate"),
+]
+PLACED: list[Files] = [
+    workload(),
+    workload("nodeSelector: {disk: ssd}", name="db", image=ES),
+    workload(CHOSEN % SSD, name="db"),
+    workload("nodeSelector: {disk: any}", name="db", label="disk"),
+    workload(SETS, kind="DaemonSet"),
+    workload(ASKS, label="node-role.kubernetes.io/worker"),
+    workload(f"nodeSelector: {{sysctl-profile: a}}\n      {TOLERATES}"),
+    workload("nodeSelector: {sysctl-profile: a}\n      tolerations: [{operator: Exists}]"),
+    one(WORKLOAD.format(kind="StatefulSet", name="db", fields="restartPolicy: Always", image=ES)),
+]
 
 BAD: list[Case] = [
     ("PSC001", one(pod(("Net.core.somaxconn", '"1"'))), "m.yaml:10:13: must have at most 253 characters", NEW),
@@ -265,6 +336,7 @@ BAD: list[Case] = [
         NEW,
     ),
     ("PSC017", one(pod(("net.ipv4.ip_local_port_range", '"80 90"'))), "m.yaml:10:13: begin at 80, below", NEW),
+    *(("PSC019", case, f"m.yaml:8:7: {part}", NEW) for case, part in NOT_PLACED),
     ("PSC018", one(pod(("kernel.shm_rmid_forced", '"1+kernel.core_pattern=x"'))), "m.yaml:11:14: holds '+', '='", NEW),
     ("PSC101", one(kubelet_config("kernel.*")), 'm.yaml:11:7: the sysctls "kernel." are not known', NEW),
     (
@@ -487,6 +559,7 @@ GOOD: list[tuple[str, Files, Target]] = [
     ("PSC016", one(pod(SHM) + NAMESPACE.format(level="baseline")), NEW),
     ("PSC017", one(pod(("net.ipv4.ip_local_port_range", '"1024 65535"'))), NEW),
     ("PSC018", one(pod(SHM)), NEW),
+    *(("PSC019", case, NEW) for case in PLACED),
     ("PSC101", one(kubelet_config("kernel.msg*", "net.core.somaxconn")), NEW),
     ("PSC102", one(kubelet_config("kernel.msg*")), NEW),
     (

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from podsysctl.base.versions import KernelVersion
 from podsysctl.cli import main
+from podsysctl.policy.lint import engine
 from podsysctl.policy.lint.context import Target
 from podsysctl.policy.lint.engine import Input
+from podsysctl.policy.lint.rules import RULES
 from podsysctl.policy.migration.destination import Nodes
 from podsysctl.policy.migration.migrate import Options, Result, migrate
 
@@ -397,6 +399,18 @@ def test_migrated_files_have_nothing_left_to_migrate(
     left = [outcome for outcome in result.outcomes if outcome.left]
     assert len(again.outcomes) == len(left)
     assert len(left) <= 1, "only a contradiction of the two may be left"
+
+
+def test_check_finds_nothing_more_in_migrated_files() -> None:
+    """The rules about privileged setters, node-level names and placement are content with the result."""
+    result = run(STATEFUL_SET.format(command=sysctl("vm.max_map_count=262144", "kernel.msgmax=9000")))
+    migrated = Input()
+    migrated.add_yaml("0.yaml", result.texts["0.yaml"])
+    found = {finding.rule for finding in engine.run(migrated, RULES, Target())}
+    assert not found & {"PSC005", "PSC013", "PSC019", "PSC301", "PSC302", "PSC304"}
+    unplaced = Input()
+    unplaced.add_yaml("0.yaml", result.texts["0.yaml"].replace("sysctl-profile: db-sysctls", "a: b"))
+    assert "PSC019" in {finding.rule for finding in engine.run(unplaced, RULES, Target())}
 
 
 def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

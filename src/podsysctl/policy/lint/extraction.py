@@ -81,6 +81,22 @@ def profiles(document: Document) -> Iterator[tuple[int, str, str]]:
             yield index, str(name or ""), data
 
 
+def node_choices(document: Document) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Profiles that a Tuned object recommends, each with the labels that a node must have, all of them.
+
+    Choices that are not so simple (several alternatives, pods' labels, pools) are left out.
+    """
+    recommended = document.get("spec", "recommend")
+    for entry in recommended if isinstance(recommended, list) else ():
+        labels: list[tuple[str, str]] = []
+        level = at(entry, ("match",))
+        while isinstance(level, list) and len(level) == 1 and at(level[0], ("type",)) in (None, "node"):
+            labels.append((str(at(level[0], ("label",)) or ""), str(at(level[0], ("value",)) or "")))
+            level = at(level[0], ("match",))
+        if not level and not at(entry, ("machineConfigLabels",)):
+            yield str(at(entry, ("profile",)) or ""), tuple(labels)
+
+
 def sysctl_entries(data: str) -> Iterator[Assignment]:
     """The assignments of a TuneD profile's sysctl sections, repeated ones too."""
     entries = parser.parse(data).assignments

@@ -14,7 +14,7 @@ from podsysctl.policy.lint import edits
 from podsysctl.policy.lint.context import Context
 from podsysctl.policy.lint.document import Document, Kind, Path, at
 from podsysctl.policy.lint.engine import Input
-from podsysctl.policy.lint.extraction import spec_path
+from podsysctl.policy.lint.extraction import node_choices, spec_path
 from podsysctl.policy.lint.finding import Edit
 from podsysctl.policy.lint.kubelet_lists import kubelet_lists
 from podsysctl.policy.migration import manifests, pod_edits, pods
@@ -85,7 +85,7 @@ class _Migration:
         self._names = {d.name for d in given.documents if d.kind is Kind.TUNED}
         self._present = {
             match: document.title for document in given.documents if document.kind is Kind.TUNED
-            for match in _matches(document)
+            for _, match in node_choices(document)
         }  # fmt: skip
         self._allowed = _allowed(given)
         self.result = Result()
@@ -300,19 +300,6 @@ def _breadth(match: Match) -> int:
 def migrate(given: Input, nodes: Nodes, options: Options) -> Result:
     """Take privileged setters of kernel parameters out of everything that was read."""
     return _Migration(given, nodes, options).run()
-
-
-def _matches(document: Document) -> Iterator[Match]:
-    """The choices of nodes of a Tuned object that read like ours: labels, each nested in the one before."""
-    recommended = document.get("spec", "recommend")
-    for entry in recommended if isinstance(recommended, list) else ():
-        labels: list[tuple[str, str]] = []
-        level = at(entry, ("match",))
-        while isinstance(level, list) and len(level) == 1:
-            labels.append((str(at(level[0], ("label",)) or ""), str(at(level[0], ("value",)) or "")))
-            level = at(level[0], ("match",))
-        if not level and not at(entry, ("machineConfigLabels",)):
-            yield tuple(labels)
 
 
 def _only_sets(spec: Any) -> bool:
