@@ -1,0 +1,139 @@
+"""Random profile trees given to the real TuneD and to this program; every difference in the kernel is told.
+
+python -m tests.tuned.differential COUNT [SEED]
+
+Needs root and Debian's package `tuned`, whose service need not run: its own code is driven in throw-away namespaces.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from podsysctl.kernel.machine_facts import read_machine_facts
+from podsysctl.sysctls.tuned import build
+from podsysctl.sysctls.tuned.loader import Directory
+from podsysctl.sysctls.tuned.plan import Guard, MachineFacts, Plan, ProfileError, Setting
+from tests.tuned import fresh_network
+from tests.tuned.trees import Generator
+
+INTERPRETER = "/usr/bin/python3"
+PACKAGE = Path("/usr/lib/python3/dist-packages/tuned")
+DRIVER = Path(__file__).with_name("tuned_driver.py")
+BATCH = 50
+
+Answer = dict[str, Any]
+Tree = dict[str, Any]
+
+
+def missing() -> str:
+    """What keeps TuneD from being run here, empty when nothing does."""
+    if not PACKAGE.is_dir():
+        return f"{PACKAGE} is not installed (package tuned)"
+    return "" if shutil.which("unshare") else "unshare is not installed"
+
+
+def by_tuned(trees: list[Tree]) -> list[Answer]:
+    """What TuneD makes of them: its error, what it logs, and the kernel's values afterwards."""
+    script = f"mount -t tmpfs tmpfs /run && mkdir /run/tuned && exec {INTERPRETER} -B {DRIVER}"
+    command = ["unshare", "-n", "-m", "--propagation", "private", "sh", "-c", script]
+    done = subprocess.run(command, input=json.dumps(trees), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    answers: list[Answer] = json.loads(done.stdout)
+    return answers
+
+
+def by_us(trees: list[Tree], facts: MachineFacts) -> list[Answer]:
+    """The same of this program."""
+    out = []
+    for tree in trees:
+        directories = [Directory(path, texts) for path, texts in tree["directories"]]
+        try:
+            plan = build.build(tree["name"], directories, facts)
+        except ProfileError as error:
+            answer: Answer = {"error": error.message, "log": [error.hint]}
+            plan = Plan(tree["name"])
+        else:
+            answer = {"error": None, "log": [str(problem) for problem in plan.problems]}
+        _, values = fresh_network.run(lambda plan=plan: write(plan))
+        out.append({**answer, "values": values})
+    return out
+
+
+def write(plan: Plan) -> None:
+    """Write the settings in order; what the kernel refuses is passed over, as TuneD does."""
+    for setting in plan.sysctls:
+        file = Path(setting.name.proc_path)
+        try:
+            if is_wanted(setting, file.read_text()):
+                file.write_text(setting.value)
+        except OSError:
+            continue
+
+
+def is_wanted(setting: Setting, current: str) -> bool:
+    """What the guard says of the present value."""
+    if setting.guard is Guard.NONE:
+        return True
+    raises = int(setting.value) > int(current)
+    return raises if setting.guard is Guard.RAISE else int(setting.value) < int(current)
+
+
+def machine() -> MachineFacts:
+    """The facts, with TuneD's own idea of whether the machine is virtual."""
+    facts = read_machine_facts()
+    command = shutil.which("virt-what", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    found = "" if command is None else subprocess.run([command], capture_output=True, text=True, check=False).stdout
+    return MachineFacts(found.split()[0] if found.split() else "none", facts.cpus, facts.files, facts.uname)
+
+
+def difference(tree: Tree, theirs: Answer, ours: Answer) -> str:
+    """What is not the same, empty when everything is."""
+    error = ours["error"]
+    prefix = f"Cannot load profile(s) '{tree['name']}': "
+    told = []
+    if (error is None) != (theirs["error"] is None) or (error or "").removeprefix(prefix) != (theirs["error"] or ""):
+        told.append(f"TuneD: {theirs['error']}\nours:  {error}")
+    for name, value in theirs["values"].items():
+        if ours["values"][name] != value:
+            told.append(f"{name}: TuneD {value!r}, ours {ours['values'][name]!r}")
+    if not told:
+        return ""
+    texts = [f"--- {path}/{name}\n{text}" for path, texts in tree["directories"] for name, text in texts.items()]
+    return "\n".join([*told, "TuneD's log:", *theirs["log"], "our problems:", *ours["log"], *texts])
+
+
+def main(count: int, seed: int) -> int:
+    """Run so many trees; print the differences and how many there are."""
+    why = missing()
+    if why:
+        print(why, file=sys.stderr)
+        return 2
+    generator = Generator(seed)
+    trees = [generator.tree() for _ in range(count)]
+    facts = machine()
+    found = loaded = written = 0
+    for start in range(0, count, BATCH):
+        batch = trees[start : start + BATCH]
+        for tree, theirs, ours in zip(batch, by_tuned(batch), by_us(batch, facts), strict=True):
+            text = difference(tree, theirs, ours)
+            found += bool(text)
+            loaded += theirs["error"] is None
+            written += len({tuple(theirs["values"].items())} - UNTOUCHED)
+            if text:
+                print(f"===== tree {trees.index(tree)} of seed {seed}\n{text}\n")
+    print(f"{count} trees, {loaded} of them loaded, {written} with a changed kernel, {found} differences")
+    return 1 if found else 0
+
+
+UNTOUCHED: set[tuple[tuple[str, str | None], ...]] = set()
+
+
+if __name__ == "__main__":
+    UNTOUCHED.add(tuple(fresh_network.run(lambda: None)[1].items()))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1))
