@@ -67,11 +67,22 @@ WATCHED_SYSCTLS = (
 )  # fmt: skip
 
 
+def kernel_namespaces() -> tuple[str, ...]:
+    """The namespaces of every process, as `net:[4026531840]`; lsns(8) fails when a process ends while it reads."""
+    found = set()
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            for link in os.scandir(f"/proc/{process}/ns"):
+                found.add(os.readlink(link.path))
+        except OSError:
+            continue  # it has ended
+    return tuple(sorted(found))
+
+
 def host_state() -> HostState:
     """Links, mounts, kernel namespaces, firewall rules and values of this host now."""
     links = tuple(sorted(os.listdir("/sys/class/net")))
     mounts = tuple(sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()))
-    listing = subprocess.run(["lsns", "-rno", "NS,TYPE"], capture_output=True, text=True, check=True).stdout
     rules = tuple(
         line
         for tool in ("iptables-save", "ip6tables-save")
@@ -80,7 +91,7 @@ def host_state() -> HostState:
         if not line.startswith(("#", ":", "*", "COMMIT"))
     )
     values = tuple((name, Path("/proc/sys", name).read_text()) for name in WATCHED_SYSCTLS)
-    return HostState(links, mounts, tuple(sorted(listing.splitlines())), rules, values)
+    return HostState(links, mounts, kernel_namespaces(), rules, values)
 
 
 SETTLE_S = 20.0
