@@ -23,6 +23,7 @@ from podsysctl.apiserver.server import ApiServer
 from podsysctl.cli import machine_files
 from podsysctl.cli.machine_files import MachineFiles, MachineState
 from podsysctl.client.config import ClientConfig
+from podsysctl.client.informer import InformerSet
 from podsysctl.client.rest import Client
 from podsysctl.cni import install
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
@@ -138,10 +139,12 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
         manager = await stack.enter_async_context(
             _client(api, "controller-manager", "system:kube-controller-manager", ("system:masters",))
         )
-        group.create_task(Scheduler(scheduler).run(), name="scheduler")
+        informers = InformerSet(manager)  # one copy of each object for all that follow the whole cluster
+        group.create_task(informers.run(), name="informers")
+        group.create_task(Scheduler(scheduler, informers=informers).run(), name="scheduler")
         controllers = with_openshift_profiles() if config.openshift_profiles else CONTROLLERS
-        group.create_task(Manager(manager, controllers=controllers).run(), name="controllers")
-        group.create_task(MachineConfigOperator(manager).run(), name="machine-config")
+        group.create_task(Manager(manager, informers=informers, controllers=controllers).run(), name="controllers")
+        group.create_task(MachineConfigOperator(manager, informers=informers).run(), name="machine-config")
         endpoint = config.runtime_endpoint
         if not endpoint:
             containerd = PrivateContainerd(config.files.data_dir)

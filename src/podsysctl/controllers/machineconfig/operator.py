@@ -24,12 +24,16 @@ DRAIN_WORKERS = 16
 
 
 class MachineConfigOperator:
-    """Everything between a KubeletConfig and the nodes' annotations; needs the three CRDs to be served."""
+    """Everything between a KubeletConfig and the nodes' annotations; needs the three CRDs to be served.
 
-    def __init__(self, client: Client, clock: Clock | None = None) -> None:
+    `informers` may be shared with others in the process, who then run them.
+    """
+
+    def __init__(self, client: Client, clock: Clock | None = None, informers: InformerSet | None = None) -> None:
         self._client = client
         clock = clock or SystemClock()
-        self._informers = InformerSet(client)
+        self._own_informers = informers is None
+        self._informers = informers or InformerSet(client)
         self._events = EventRecorder(client, "machineconfigcontroller", time=clock)
         self._kubelet_configs = KubeletConfigController(client, self._informers, clock)
         self._render = RenderController(client, self._informers, self._events, clock)
@@ -40,7 +44,8 @@ class MachineConfigOperator:
         """Make the default pools, then work until cancelled."""
         await ensure_defaults(self._client)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._informers.run())
+            if self._own_informers:
+                group.create_task(self._informers.run())
             group.create_task(self._events.run())
             await self._informers.wait_synced()
             for controller, workers in (
