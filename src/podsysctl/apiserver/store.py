@@ -285,7 +285,8 @@ class Store:
         rev = self._next_rev
         self._next_rev += 1
         obj["metadata"]["resourceVersion"] = str(rev)
-        item = Item(key, rev, orjson.dumps(obj), storelog.wall_time_s())
+        # Copied, since orjson leaves the spare room of its buffer, up to 4 KB, to each object that it returns.
+        item = Item(key, rev, bytes(memoryview(orjson.dumps(obj))), storelog.wall_time_s())
         change = Change(kind, resource, rev, item, previous)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()
