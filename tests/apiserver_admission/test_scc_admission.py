@@ -27,14 +27,14 @@ async def allow_pods(api: Api, user: str) -> None:
     await bind(api, user, "Role", "pods")
 
 
-async def bind(api: Api, user: str, kind: str, role: str) -> None:
-    """Give a user a role in the namespace `demo`."""
+async def bind(api: Api, user: str, kind: str, role: str, *, subject: str = "User") -> None:
+    """Give a user or group a role in the namespace `demo`."""
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": f"{user}-{role.rpartition(':')[2]}"},
+        "metadata": {"name": f"{user.replace(':', '-')}-{role.rpartition(':')[2]}"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": subject, "name": user}],
     }
     reply = await api.create(f"{RBAC}/namespaces/demo/rolebindings", binding)
     assert reply.code == 201, reply.message
@@ -65,9 +65,20 @@ async def test_plain_users_pod_is_completed_by_restricted_v2(openshift: Api) -> 
     assert reply.code == 201, reply.message
     annotations = reply.body["metadata"]["annotations"]
     assert annotations["openshift.io/scc"] == "restricted-v2"
-    assert annotations["security.openshift.io/validated-scc-subject-type"] == "serviceaccount"
+    assert annotations["security.openshift.io/validated-scc-subject-type"] == "user"
     assert reply.body["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert reply.warnings == []
+
+
+async def test_service_account_counts_for_what_is_its_own(openshift: Api) -> None:
+    """What every authenticated user may use is the user's, what service accounts may use is the account's."""
+    await openshift.namespace("demo")
+    await allow_pods(openshift, "dev")
+    await bind(openshift, "system:serviceaccounts:demo", "ClusterRole", "system:openshift:scc:anyuid", subject="Group")
+    reply = await openshift.as_user("dev").create(PODS, named(pod(), "p"))
+    annotations = reply.body["metadata"]["annotations"]
+    assert annotations["openshift.io/scc"] == "anyuid"
+    assert annotations["security.openshift.io/validated-scc-subject-type"] == "serviceaccount"
 
 
 async def test_plain_users_unsafe_sysctl_is_refused_until_the_constraint_is_granted(openshift: Api) -> None:

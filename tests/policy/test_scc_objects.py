@@ -113,7 +113,7 @@ RULES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"supplementalGroups": {"type": "MustRunAs", "ranges": [{"min": 5, "max": 1}]}},
-        'supplementalGroups.ranges[0].min: Invalid value: {"max":1,"min":5}: min cannot be greater than max',
+        'supplementalGroups.ranges[0].min: Invalid value: {"min":5,"max":1}: min cannot be greater than max',
     ),
     (
         {"fsGroup": {"type": "MustRunAs", "ranges": [{"min": -2, "max": 1}]}},

@@ -15,6 +15,10 @@ from podsysctl.objects.quote import quote
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
+class Struct(dict[str, Any]):
+    """A Go struct: printed in the order of its fields, where a map is sorted."""
+
+
 def json_text(value: Any) -> str:
     """`json.Marshal`: compact, map keys sorted, `<`, `>` and `&` escaped."""
     text = _encode(value)
@@ -26,7 +30,8 @@ def json_text(value: Any) -> str:
 
 def _encode(value: Any) -> str:
     if isinstance(value, dict):
-        inner = (f"{_encode(str(key))}:{_encode(value[key])}" for key in sorted(value))
+        keys = value if isinstance(value, Struct) else sorted(value)
+        inner = (f"{_encode(str(key))}:{_encode(value[key])}" for key in keys)
         return "{" + ",".join(inner) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(_encode, value)) + "]"

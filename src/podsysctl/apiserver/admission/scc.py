@@ -10,6 +10,7 @@ import asyncio
 import os
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,7 +18,7 @@ import orjson
 from podsysctl.apiserver import metrics
 from podsysctl.apiserver.admission.request import CONNECT, CREATE, UPDATE, AdmissionRequest
 from podsysctl.apiserver.auth.rbac import Attributes
-from podsysctl.apiserver.auth.user import UserInfo, service_account
+from podsysctl.apiserver.auth.user import AUTHENTICATED_GROUP, UserInfo, service_account
 from podsysctl.apiserver.store import Store
 from podsysctl.base.errors import StatusError, UsageError
 from podsysctl.base.versions import parse_kernel_version
@@ -217,7 +218,9 @@ class SecurityContextConstraints:
             question = Attributes(subject, "use", constraint.GROUP, "v1", constraint.PLURAL, "", namespace, asked.name)
             return authorizer.authorize(question).allowed
 
-        of_pod = service_account(namespace, account) if account else None
+        # Upstream asks for the bare account here: what every authenticated user may use is the user's.
+        full = service_account(namespace, account) if account else None
+        of_pod = replace(full, groups=tuple(g for g in full.groups if g != AUTHENTICATED_GROUP)) if full else None
 
         def usable(asked: Constraint) -> str:
             if of_pod is not None and may_use(of_pod, asked):

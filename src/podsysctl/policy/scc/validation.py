@@ -13,7 +13,7 @@ from typing import Any
 
 from podsysctl.base import limits
 from podsysctl.base.errors import FieldError
-from podsysctl.objects import fielderrors
+from podsysctl.objects import fielderrors, gotext
 from podsysctl.policy.scc.constraint import ALL_VOLUMES
 
 PATTERN_FORMAT = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?\.)*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]"
@@ -76,7 +76,7 @@ def _ranges(field: str, ranges: Sequence[Mapping[str, Any]]) -> list[FieldError]
         if high < 0:
             errors.append(fielderrors.invalid(f"{path}.max", high, "max cannot be negative"))
         if low > high:
-            shown = {key: value for key, value in (("min", low), ("max", high)) if value}
+            shown = gotext.Struct((key, value) for key, value in (("min", low), ("max", high)) if value)
             errors.append(fielderrors.invalid(f"{path}.min", shown, "min cannot be greater than max"))
     return errors
 
