@@ -396,3 +396,24 @@ async def test_equal_owner_references_are_kept_once_with_a_warning(api: Api) -> 
     [warning] = reply.warnings
     assert warning.startswith(".metadata.ownerReferences contains duplicate entries after mutating admission happens; ")
     assert warning.endswith(" observed: u")
+
+
+async def test_values_that_their_type_cannot_hold_are_told_as_each_verb_does(api: Api) -> None:
+    """Server-side apply and strategic merge convert maps; the other verbs decode JSON."""
+    await api.make(PODS, pod())
+    bad = {"spec": {"activeDeadlineSeconds": 1.5}}
+    applied = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "q"}, "spec": {**pod()["spec"], **bad["spec"]}}
+    reply = await api.call("PATCH", f"{PODS}/q", applied, media=APPLY, fieldManager="m")
+    assert (reply.code, reply.message) == (
+        500,
+        "failed to convert new object (/q; /v1, Kind=Pod) to proper version: unable to convert unstructured object to"
+        " /v1, Kind=Pod: cannot convert float64 to int64",
+    )
+    reply = await api.call("PATCH", f"{PODS}/p", bad, media=STRATEGIC)
+    assert reply.code == 422
+    assert reply.message.endswith(": cannot convert float64 to int64")
+    reply = await api.call("PATCH", f"{PODS}/p", bad, media=MERGE)
+    assert reply.message.endswith(
+        ': Pod in version "v1" cannot be handled as a Pod: json: cannot unmarshal number 1.5 into Go struct field'
+        " PodSpec.spec.activeDeadlineSeconds of type int64"
+    )

@@ -270,9 +270,14 @@ def test_apply_keyed_list_merges_elements() -> None:
         (pod(tolerations={"a": 1}), ".spec.tolerations: expected list, got &{map[a:1]}"),
         (pod({"name": "a"}, {"name": "a"}), '.spec.containers: duplicate entries for key [name="a"]'),
         (
-            pod({"image": "x"}),
-            ".spec.containers: element 0: associative list with keys has an element that omits all key fields "
-            '["name"] (and doesn\'t have default values for any key fields)',
+            pod({"image": "x"}, {"image": "y", "foo": 1}),
+            'errors:\n  .spec.containers: duplicate entries for key [name=""]\n'
+            '  .spec.containers[name=""].foo: field not declared in schema',
+        ),
+        (
+            pod({"name": {"a": None}}),
+            '.spec.containers[name=a=null].name: expected string, got &value.valueUnstructured{Value:map[string]'
+            'interface {}{"a":interface {}(nil)}}',
         ),
         (
             pod({"name": "a", "foo": 1}, {"name": "b", "bar": 1}),

@@ -5,6 +5,7 @@ Source of codes and texts: Kubernetes 1.36 `apiserver/pkg/endpoints/handlers/pat
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -86,7 +87,8 @@ def patching(call: Call, raw: bytes, media: str, wanted: WriteOptions) -> Change
         try:
             decoded = _decoded(call, patched)
         except StatusError as error:
-            raise _bad_patch(shown, error.message) from error
+            text = _conversion_text(error.message, kind.kind) if media == STRATEGIC else error.message
+            raise _bad_patch(shown, text) from error
         found = [*strict, *decoded.problems]
         if found and wanted.field_validation == STRICT:
             raise _bad_patch(shown, f"strict decoding error: {', '.join(found)}")
@@ -148,9 +150,32 @@ def applying(call: Call, done: Write, raw: bytes, wanted: WriteOptions) -> Chang
         except ElementError as error:
             # Of the stored object: what was sent has been checked.
             raise StatusError(500, "", f"failed to create typed live object: {error}") from error
-        return _decoded(call, merged).object
+        try:
+            return _decoded(call, merged).object
+        except StatusError as error:
+            raise _unconvertible(config, error.message) from error
 
     return change
+
+
+_NUMBER_REFUSED = re.compile(r"json: cannot unmarshal number (\S+) into Go .* of type (\w+)$")
+
+
+def _unconvertible(config: Object, text: str) -> StatusError:
+    """500 for an applied object that its type cannot hold, where the other verbs answer 400."""
+    gvk = apply.kind_text(config.get("apiVersion", ""), config.get("kind", ""))
+    subject = apply.subject_text(config)
+    head = f"failed to convert new object ({subject}) to proper version: unable to convert unstructured object to"
+    return StatusError(500, "", f"{head} {gvk}: {_conversion_text(text, str(config.get('kind', '')))}")
+
+
+def _conversion_text(text: str, kind: str) -> str:
+    """What does not fit, as upstream says it when the object is a map already and not JSON."""
+    text = text.partition(f" cannot be handled as a {kind}: ")[2] or text
+    number = _NUMBER_REFUSED.match(text)
+    if number is None:
+        return text
+    return f"cannot convert {'float64' if '.' in number[1] else 'int64'} to {number[2]}"
 
 
 def _decoded(call: Call, obj: Object) -> Decoded:

@@ -112,6 +112,14 @@ def kind_text(api_version: Any, kind: Any) -> str:
     return f"{group}/{version}, Kind={kind}"
 
 
+def subject_text(obj: Mapping[str, Any]) -> str:
+    """An object as the texts of server-side apply name it: `NAMESPACE/NAME; /v1, Kind=Pod`."""
+    metadata = obj.get("metadata")
+    named = metadata if isinstance(metadata, dict) else {}
+    gvk = kind_text(obj.get("apiVersion", ""), obj.get("kind", ""))
+    return f"{named.get('namespace') or ''}/{named.get('name') or ''}; {gvk}"
+
+
 def _annotations(obj: Mapping[str, Any]) -> Mapping[str, Any]:
     return (obj.get("metadata") or {}).get("annotations") or {}
 
@@ -171,14 +179,8 @@ class _Apply:
     def _check_type(self, config: _Object) -> None:
         found = typed.problems(config, self._schema)
         if found:
-            metadata = config.get("metadata")
-            named = metadata if isinstance(metadata, dict) else {}
-            subject = (
-                f"{named.get('namespace') or ''}/{named.get('name') or ''}; "
-                f"{kind_text(config.get('apiVersion', ''), config.get('kind', ''))}"
-            )
             text = typed.problems_text(found)
-            raise StatusError(500, "", f"failed to create typed patch object ({subject}): {text}")
+            raise StatusError(500, "", f"failed to create typed patch object ({subject_text(config)}): {text}")
 
     def _prune(self, merged: _Object, managers: Managers, last: fieldset.Node) -> _Object:
         """Take away what the applier applied last time, not this time, and nobody else owns."""

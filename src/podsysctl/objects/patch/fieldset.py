@@ -238,6 +238,10 @@ def element_text(element: str) -> str:
 
 
 def _value_text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(_value_text, value))}]"
+    if isinstance(value, dict):
+        return "".join(f"{key}={_value_text(item)}" for key, item in value.items())
     return quote(value) if isinstance(value, str) else gotext.json_text(value)
 
 

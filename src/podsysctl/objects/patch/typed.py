@@ -169,7 +169,9 @@ def _key_default(schema: Schema, name: str) -> Any:
         return None
     if declared.default is not None:
         return declared.default
-    return (declared.schema.raw or {}).get("default")
+    if declared.schema.raw is None:  # a Go struct always has its zero value
+        return "" if declared.schema.kind in _TEXTS else 0 if declared.schema.kind in _NUMBERS else None
+    return declared.schema.raw.get("default")
 
 
 def problems(value: Any, schema: Schema, *, allow_duplicates: bool = False) -> list[Problem]:
