@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +64,15 @@ def test_program_takes_the_place_of_a_binary(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o111 == 0o111
     written = path.stat().st_mtime_ns
     assert install.install(tmp_path, "tuning").stat().st_mtime_ns == written
+
+
+def test_program_that_cannot_be_installed_says_so_in_a_line(tmp_path: Path) -> None:
+    """The command is the whole set-up on any cluster's node."""
+    (tmp_path / "file").write_text("")
+    command = [sys.executable, "-m", "podsysctl.cni.install", str(tmp_path / "file")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"error: podsysctl-tuning cannot be installed: .*File exists.*\n", done.stderr)
 
 
 def test_program_carries_the_default_list_and_imports_next_to_nothing(

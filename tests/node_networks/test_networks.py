@@ -207,6 +207,34 @@ async def test_plugin_that_fails_tells_its_own_text(tmp_path: Path) -> None:
     assert caught.value.message == 'plugin type="one" failed (add): no room; at all'
 
 
+@pytest.mark.parametrize("text", ["", "[]", '"x"', "null", "{", "[" * 100_000])
+async def test_plugin_whose_result_is_none_fails_with_a_text(tmp_path: Path, text: str) -> None:
+    """Programs of any maker stand in the directories."""
+    make_plugin(tmp_path, "one", f"cat {tmp_path}/text")
+    (tmp_path / "text").write_text(text)
+    with pytest.raises(PluginFailedError, match=r'plugin type="one" failed \(add\): its result is not a JSON object'):
+        await Plugins((tmp_path,), {}).add(TARGET, replace(ATTACHMENT, plugins=({"type": "one"},)))
+
+
+def test_status_of_a_strange_result_is_an_entry() -> None:
+    """A plugin that says nothing sensible has attached something all the same."""
+    for result in ({"interfaces": "x", "ips": [5, {"address": 1}], "dns": []}, {"ip4": "x"}, {"interfaces": [None]}):
+        entry = status.of_attachment("ns/d", "net1", result)
+        assert entry.to_dict()["dns"] == {}
+
+
+async def test_disk_that_cannot_be_written_fails_with_a_text(tmp_path: Path) -> None:
+    """The pod is told, and its worker goes on."""
+    (tmp_path / "records").write_text("")
+    extension = networks(tmp_path)
+    with pytest.raises(PodsysctlError, match=r"networks of sandbox sandbox1: .*Not a directory|cannot be read"):
+        await extension.removing("u", "sandbox1")
+    bridges = Bridges(tmp_path / "bridges.json")
+    (tmp_path / "bridges.json").write_text("{")
+    with pytest.raises(PodsysctlError, match="no bridge is removed"):
+        await bridges.tidy()
+
+
 async def test_plugin_that_is_not_there_is_named(tmp_path: Path) -> None:
     """The directories that were searched are in the text."""
     with pytest.raises(PluginFailedError, match=r'failed to find plugin "one" in path \['):

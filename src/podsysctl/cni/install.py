@@ -74,7 +74,12 @@ def main() -> int:
     for part in ("cni", "base", "kernel", "policy", "sysctls"):
         compileall.compile_dir(package / part, quiet=1, maxlevels=0)
     compileall.compile_file(package / "__init__.py", quiet=1)
-    sys.stdout.write(f"{install(args.directory, args.name)}\n")
+    try:
+        path = install(args.directory, args.name)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"error: {args.name} cannot be installed: {error}\n")
+        return 1
+    sys.stdout.write(f"{path}\n")
     return 0
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from podsysctl.base.errors import PodsysctlError
 from podsysctl.runtime import commands
 
 _LINKS = Path("/sys/class/net")
@@ -46,13 +47,18 @@ class Bridges:
                 if self._in_use[name] > 0:
                     continue
                 ports = _LINKS / name / "brif"
-                if ports.is_dir() and not any(ports.iterdir()):
+                if _is_empty(ports):
                     await commands.run("ip", "link", "delete", name)
                 if not (_LINKS / name).exists():
                     self._write(self._read() - {name})
 
     def _read(self) -> set[str]:
-        return set(json.loads(self._file.read_text())) if self._file.exists() else set()
+        try:
+            return set(json.loads(self._file.read_text()))
+        except FileNotFoundError:
+            return set()
+        except ValueError as error:
+            raise PodsysctlError(f"{self._file} cannot be read, so no bridge is removed: {error}") from error
 
     def _write(self, names: set[str]) -> None:
         if not names:
@@ -62,3 +68,11 @@ class Bridges:
         temporary = self._file.with_name(f".{self._file.name}.new")
         temporary.write_text(json.dumps(sorted(names)))
         temporary.replace(self._file)
+
+
+def _is_empty(ports: Path) -> bool:
+    """Is it the list of ports of a bridge that has none? Links come and go while one looks."""
+    try:
+        return not any(ports.iterdir())
+    except FileNotFoundError:
+        return False

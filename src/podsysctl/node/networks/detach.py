@@ -9,7 +9,7 @@ from dataclasses import replace
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.node.networks.bridges import Bridges
 from podsysctl.node.networks.invocation import Plugins
-from podsysctl.node.networks.records import Records
+from podsysctl.node.networks.records import Records, disk_errors
 
 
 async def detach(plugins: Plugins, records: Records, bridges: Bridges, sandbox_id: str) -> None:
@@ -17,6 +17,11 @@ async def detach(plugins: Plugins, records: Records, bridges: Bridges, sandbox_i
 
     Everything is tried; raises PodsysctlError with the first failure, and the record stays for another try.
     """
+    with disk_errors(f"networks of sandbox {sandbox_id[:13]}"):
+        await _detach(plugins, records, bridges, sandbox_id)
+
+
+async def _detach(plugins: Plugins, records: Records, bridges: Bridges, sandbox_id: str) -> None:
     record = await asyncio.to_thread(records.load, sandbox_id)
     if record is None:
         return

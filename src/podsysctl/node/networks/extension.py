@@ -32,7 +32,7 @@ from podsysctl.node.networks import definitions, detach, primary, selection, sta
 from podsysctl.node.networks.bridges import Bridges
 from podsysctl.node.networks.definitions import DEFINITIONS
 from podsysctl.node.networks.invocation import Attachment, Plugins, Target
-from podsysctl.node.networks.records import BadRecordError, Record, Records
+from podsysctl.node.networks.records import BadRecordError, Record, Records, disk_errors
 from podsysctl.node.status_writer import PODS
 from podsysctl.policy import interface, kubelet, network_plugin
 from podsysctl.runtime.service import RuntimeService
@@ -75,6 +75,10 @@ class Networks:
 
     async def added(self, pod: pods.Pod, sandbox_id: str) -> None:
         """Attach what the pod asks for. Raises PodsysctlError."""
+        with disk_errors("networks cannot be attached"):
+            await self._attach(pod, sandbox_id)
+
+    async def _attach(self, pod: pods.Pod, sandbox_id: str) -> None:
         wanted = selection.of_pod(pod)
         if wanted.is_empty:
             return

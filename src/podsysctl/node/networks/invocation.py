@@ -81,9 +81,10 @@ class Plugins:
             text = await self._run("ADD", target, attachment, plugin, result)
             try:
                 result = json.loads(text)
-            except ValueError as error:
-                kind = plugin["type"]
-                raise PluginFailedError(f'plugin type="{kind}" failed (add): its result is not JSON') from error
+            except (ValueError, RecursionError):
+                result = {}
+            if not isinstance(result, dict) or not result:
+                raise PluginFailedError(f'plugin type="{plugin["type"]}" failed (add): its result is not a JSON object')
         return result
 
     async def delete(self, target: Target, attachment: Attachment) -> None:

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.node.networks.invocation import Attachment, Target
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """A full disk, or one that cannot be written, fails one pod with a text, not its worker. Raises PodsysctlError."""
+    try:
+        yield
+    except OSError as error:
+        raise PodsysctlError(f"{what}: {error}") from error
 
 
 class BadRecordError(PodsysctlError):

@@ -39,12 +39,18 @@ class Entry:
 def of_attachment(label: str, interface: str, result: Mapping[str, Any]) -> Entry:
     """The entry of an additional network, from the result of its last plugin."""
     mac = ""
-    for item in result.get("interfaces") or ():
+    for item in _objects(result.get("interfaces")):
         if item.get("name") == interface and item.get("sandbox"):
-            mac = item.get("mac") or ""
-    prefixes = [str(ip.get("address") or "") for ip in result.get("ips") or ()]
-    prefixes += [str(result[key].get("ip") or "") for key in ("ip4", "ip6") if result.get(key)]
-    return Entry(label, interface, tuple(prefixes), mac, False, result.get("dns") or {})
+            mac = str(item.get("mac") or "")
+    prefixes = [str(ip.get("address") or "") for ip in _objects(result.get("ips"))]
+    prefixes += [str(ip.get("ip") or "") for ip in _objects([result.get("ip4"), result.get("ip6")])]
+    dns = result.get("dns")
+    return Entry(label, interface, tuple(prefixes), mac, False, dns if isinstance(dns, dict) else {})
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; a plugin of any maker may have put something else there."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def of_default(addresses: Sequence[str], own: primary.Primary, name: str) -> Entry:
