@@ -45,6 +45,22 @@ def test_explain_json_is_complete(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "since"),
+    [
+        ("net.ipv4.tcp_autocorking", "3.14"),
+        ("net.ipv4.udp_mem", "2.6.25"),
+        ("net.netfilter.nf_conntrack_max", "2.6.18 or older"),
+        ("net.ipv6.conf.IFNAME.arp_notify", "not known"),
+    ],
+)
+def test_explain_says_since_when_or_that_it_is_not_known(run: Run, name: str, since: str) -> None:
+    """A version, an upper bound, or the honest answer; JSON says the same."""
+    assert f"  Since Linux:  {since}\n" in run("explain", name).out
+    page = json.loads(run("explain", name, "-o", "json").out)
+    assert page["sinceKernel"] == (None if since == "not known" else since)
+
+
+@pytest.mark.parametrize(
     ("name", "level"),
     [
         ("net.core.somaxconn", "securityContext"),

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from podsysctl.base.errors import CatalogueError
+from podsysctl.base.versions import KernelVersion
 from podsysctl.kernel import namespaces, probe, procsys
 from podsysctl.sysctls import catalogue, safe
 from podsysctl.sysctls.catalogue import Namespace
@@ -157,6 +158,8 @@ def test_catalogue_ranges_are_not_wider_than_the_kernel() -> None:
         ({"doc": "x.rst"}, "ends in .html"),
         ({"namespace": "node", "namespaced_since": "5.1"}, "yet its namespace is node"),
         ({"type": "enum"}, "needs its choices"),
+        ({"since": "2.6 or so"}, "not a version"),
+        ({"since": "5.2", "namespaced_since": "5.1"}, "namespaced before it exists"),
     ],
 )
 def test_parse_row_contradiction_is_refused(columns: dict[str, object], message: str) -> None:
@@ -179,3 +182,22 @@ def test_find_instance_gives_the_row_of_its_kind() -> None:
         row = catalogue.find(text)
         assert row is not None
         assert row.name == "net.ipv4.conf.IFNAME.tag"
+
+
+def test_catalogue_since_is_told_for_all_but_a_few() -> None:
+    """A version is exact or an upper bound; where nothing could be proven it is left out, and `explain` says so."""
+    unknown = [row.name for row in catalogue.every() if not row.since_text]
+    assert len(unknown) == 12
+    # Two that no kernel has, and the loggers, which the kernel numbers instead of naming.
+    assert [name for name in unknown if name.startswith("net.")] == [
+        "net.ipv6.conf.IFNAME.arp_accept", "net.ipv6.conf.IFNAME.arp_notify", "net.netfilter.nf_log.FAMILY"
+    ]  # fmt: skip
+    bound = catalogue.find("net.ipv4.tcp_congestion_control")
+    assert bound is not None
+    assert (bound.since, bound.since_text) == (None, "2.6.18 or older")
+    exact = catalogue.find("net.ipv4.tcp_autocorking")
+    assert exact is not None
+    assert (exact.since, exact.since_text) == (KernelVersion(3, 14), "3.14")
+    for row in catalogue.every():
+        if "since its introduction" in row.namespaced_by:
+            assert row.since_text.removesuffix(" or older") == row.namespaced_since_text, row.name

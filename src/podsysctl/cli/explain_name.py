@@ -85,9 +85,9 @@ def as_dict(row: Parameter, name: SysctlName) -> dict[str, object]:
         "access": row.access,
         "namespace": row.namespace,
         "interfaceSpecific": row.interface_specific,
-        "sinceKernel": _version(row.since),
+        "sinceKernel": row.since_text or None,
         "removedInKernel": _version(row.removed),
-        "namespacedSinceKernel": _version(row.namespaced_since),
+        "namespacedSinceKernel": row.namespaced_since_text or None,
         "namespacedBy": row.namespaced_by,
         "inPod": row.visible,
         "needs": row.needs,
@@ -128,9 +128,9 @@ def _facts(row: Parameter) -> list[str]:
         facts.append(("Access", "read-only" if row.access is Access.READ_ONLY else "write-only"))
     if row.visible:
         facts.append(("In a pod", {"node": "writable, yet the node's"}.get(row.visible, row.visible)))
-    facts += [("Since Linux", _version(row.since) or ""), ("Gone since", _version(row.removed) or "")]
+    facts += [("Since Linux", row.since_text or "not known"), ("Gone since", _version(row.removed) or "")]
     if row.namespaced_since is not None:
-        facts.append(("Namespaced", f"since Linux {row.namespaced_since} ({row.namespaced_by})"))
+        facts.append(("Namespaced", f"since Linux {row.namespaced_since_text} ({row.namespaced_by})"))
     facts.append(("Needs", row.needs))
     return [f"  {label + ':':14}{text}" for label, text in facts if text]
 

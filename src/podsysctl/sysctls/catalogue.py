@@ -9,6 +9,7 @@ rows.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _DIRECTORY: Final = Path(__file__).parent / "catalogue"
 
 DOCUMENTATION: Final = "https://docs.kernel.org/"
 """What `Parameter.doc` is relative to."""
+
+_OR_OLDER: Final = " or older"
 
 _FILES: Final = (
     ("net.core.", "net_core"),
@@ -79,13 +82,14 @@ class Access(StrEnum):
 class Parameter:
     """One row.
 
-    `name` dotted, with IFNAME where an interface stands; `unit` of the numbers, "" for none; `default` as
-    the kernel prints it on a usual machine, "" when it depends on memory, processors or the boot; `since`
-    the first mainline kernel, None when older than 2.6.12; `removed` the first kernel without it;
-    `namespaced_since` the first kernel where each namespace has its own value, with `namespaced_by` the
-    commit or document that says so; `visible` tells how a fresh namespace shows a value it does not own
-    ("absent", "read-only", or "" where that is no question); `meanings` explains single values; `doc` is
-    relative to DOCUMENTATION.
+    `name` dotted, with IFNAME where an interface stands; `unit` of the numbers, "" for none; `default` as the
+    kernel prints it on a usual machine, "" when it depends on memory, processors or the boot; `since` the first
+    mainline kernel, None when that is not known exactly, and `since_text` in words: "2.6.35", "2.6.18 or older"
+    where the first release looked at had it already, "" when nothing is known; `removed` the first kernel
+    without it; `namespaced_since` (in words `namespaced_since_text`) the first kernel where each namespace has
+    its own value, with `namespaced_by` the commit or document that says so; `visible` tells how a fresh
+    namespace shows a value it does not own ("absent", "read-only", or "" where that is no question); `meanings`
+    explains single values; `doc` is relative to DOCUMENTATION.
     """
 
     name: str
@@ -100,6 +104,8 @@ class Parameter:
     since: KernelVersion | None = None
     removed: KernelVersion | None = None
     namespaced_since: KernelVersion | None = None
+    since_text: str = ""
+    namespaced_since_text: str = ""
     namespaced_by: str = ""
     visible: str = ""
     meanings: tuple[tuple[str, str], ...] = ()
@@ -188,6 +194,7 @@ def parse_row(name: str, columns: dict[str, Any]) -> Parameter:
     rest = dict(columns)
     try:
         spec = _spec(rest)
+        since, namespaced_since = rest.pop("since", ""), rest.pop("namespaced_since", "")
         row = Parameter(
             name=name,
             summary=rest.pop("summary"),
@@ -198,9 +205,11 @@ def parse_row(name: str, columns: dict[str, Any]) -> Parameter:
             unit=rest.pop("unit", ""),
             default=rest.pop("default", ""),
             access=Access(rest.pop("access", "rw")),
-            since=_version(rest.pop("since", "")),
+            since=_exact(since),
+            since_text=since,
             removed=_version(rest.pop("removed", "")),
-            namespaced_since=_version(rest.pop("namespaced_since", "")),
+            namespaced_since=_version(namespaced_since),
+            namespaced_since_text=namespaced_since,
             namespaced_by=rest.pop("namespaced_by", ""),
             visible=rest.pop("visible", ""),
             meanings=tuple(rest.pop("meanings", {}).items()),
@@ -233,6 +242,12 @@ def _version(text: str) -> KernelVersion | None:
     return parse_kernel_version(text) if text else None
 
 
+def _exact(text: str) -> KernelVersion | None:
+    """The version, or None for one that is only known to be no younger."""
+    version = _version(text)
+    return None if text.endswith(_OR_OLDER) else version
+
+
 def _check(row: Parameter) -> None:
     parsed = parse_name(row.name)
     if parsed.dotted != row.name or parsed.template != parsed:
@@ -250,5 +265,9 @@ def _check(row: Parameter) -> None:
             parse_value(row.spec, value, name=row.name)
     if row.visible not in ("", "absent", "read-only", "node"):
         raise CatalogueError(f"{row.name}: visible is {row.visible!r}")
+    if not re.fullmatch(r"(?:\d+(?:\.\d+){1,2}(?: or older)?)?", row.since_text):
+        raise CatalogueError(f"{row.name}: since is {row.since_text!r}, not a version or one with `or older`")
+    if row.namespaced_since is not None and row.since is not None and row.namespaced_since < row.since:
+        raise CatalogueError(f"{row.name}: is namespaced before it exists")
     if row.namespaced_since is not None and row.namespace is Namespace.NODE:
         raise CatalogueError(f"{row.name}: is namespaced since {row.namespaced_since}, yet its namespace is node")
