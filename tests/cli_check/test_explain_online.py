@@ -98,16 +98,19 @@ async def test_node_level_fix_builds_on_the_profile_of_the_node(
     path = tmp_path / "pod.json"
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
 
-    async def printed() -> tuple[str, int]:
+    async def printed() -> tuple[str, dict[str, Any]]:
         _, answer = await cluster.explain(capsys, str(path))
         (made,) = [m for m in answer["manifests"] if m["kind"] == "Tuned"]
-        return made["spec"]["profile"][0]["data"], made["spec"]["recommend"][0]["priority"]
+        return made["spec"]["profile"][0]["data"], made["spec"]["recommend"][0]
 
-    data, priority = await printed()
-    assert ("include=openshift-node\n" in data, priority) == (True, 20)
+    data, rule = await printed()
+    assert ("include=openshift-node\n" in data, rule["priority"]) == (True, 20)
     place = {"namespace": tuning.NAMESPACE}
     await cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": tuning.NAMESPACE}})
-    own = {"profile": [{"name": "own", "data": "[main]\n"}], "recommend": [{"profile": "own", "priority": 7}]}
+    own = {
+        "profile": [{"name": "own", "data": "[main]\n"}],
+        "recommend": [{"profile": "own", "priority": 7, "operand": {"debug": True}}],
+    }
     await cluster.create(
         {
             "apiVersion": "tuned.openshift.io/v1",
@@ -124,8 +127,8 @@ async def test_node_level_fix_builds_on_the_profile_of_the_node(
             "spec": {"config": {"tunedProfile": "own"}},
         }
     )
-    data, priority = await printed()
-    assert ("include=own\n" in data, priority) == (True, 6)
+    data, rule = await printed()
+    assert ("include=own\n" in data, rule["priority"], rule["operand"]) == (True, 6, {"debug": True})
 
 
 async def test_explain_prefers_a_node_that_accepts(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:

@@ -218,6 +218,22 @@ def test_tuned_profile_includes_what_the_nodes_have_now(
     )
 
 
+def test_tuned_applies_the_included_profile_as_before() -> None:
+    """Whether host files win, and whether changed values are set back, stay as they were."""
+    operand = {"tunedConfig": {"reapply_sysctl": False}}
+    target = with_sysctls(restricted_pod(), "vm.max_map_count", value="262144")
+    plan = plan_of(
+        situation(
+            target,
+            nodes=(replace(node("w0", "worker"), tuned_profile="database"),),
+            tuned_profiles={"database": TunedProfile("", 20, operand, corrects_drift=True)},
+        )
+    )
+    made = by_kind(plan)["Tuned"]
+    assert made["spec"]["recommend"][0]["operand"] == operand
+    assert made["metadata"]["annotations"] == {"tuning.podsysctl.dev/correct-drift": "true"}
+
+
 @pytest.mark.parametrize("include", ["", "include=database\n"])
 def test_tuned_that_was_applied_before_is_printed_again(include: str) -> None:
     """A profile that included itself could not be loaded."""

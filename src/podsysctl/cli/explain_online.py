@@ -205,6 +205,7 @@ def _profiles(tuneds: list[Object]) -> dict[str, TunedProfile]:
     found: dict[str, TunedProfile] = {}
     for tuned in tuneds:
         spec = tuned.get("spec") or {}
+        corrects = (tuned["metadata"].get("annotations") or {}).get(tuning.CORRECT_DRIFT) == "true"
         for profile in spec.get("profile") or ():
             name = str(profile.get("name"))
             found[name] = replace(found.get(name, TunedProfile()), text=str(profile.get("data") or ""))
@@ -212,7 +213,8 @@ def _profiles(tuneds: list[Object]) -> dict[str, TunedProfile]:
             name, priority = str(rule.get("profile")), rule.get("priority")
             known = found.get(name, TunedProfile())
             if isinstance(priority, int) and (known.priority is None or priority < known.priority):
-                found[name] = replace(known, priority=priority)
+                operand = rule.get("operand") or {}
+                found[name] = replace(known, priority=priority, operand=operand, corrects_drift=corrects)
     return found
 
 

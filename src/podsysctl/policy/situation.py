@@ -63,10 +63,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class TunedProfile:
-    """A tuning profile: its text, '' when no Tuned defines it, and the best priority at which it is recommended."""
+    """A tuning profile: its text, '' when no Tuned defines it, and the rule that recommends it at the best priority.
+
+    `operand` is that rule's, and `corrects_drift` says whether its Tuned has changed values set back.
+    """
 
     text: str = ""
     priority: int | None = None
+    operand: Mapping[str, Any] = field(default_factory=dict)
+    corrects_drift: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from podsysctl.apiserver.config import REPOSITORY_CRDS, ServerConfig
+from podsysctl.apiserver.server import ApiServer
 from podsysctl.base.errors import StatusError
+from podsysctl.client.config import ClientConfig
+from podsysctl.client.informer import InformerSet
+from podsysctl.client.rest import Client
 from podsysctl.controllers.garbage.controller import GarbageCollector
-from podsysctl.controllers.scope import NODES, PODS
+from podsysctl.controllers.manager import Manager
+from podsysctl.controllers.scope import NODES, PODS, Scope
 from podsysctl.controllers.tuning.controller import NodeTuningController
 from podsysctl.objects import machineconfig, tuning
-from podsysctl.objects.kinds import builtin_by_resource
+from podsysctl.policy.platform import Platform
 from tests.controllers.cluster import Cluster, running
 from tests.controllers.tuning.builders import Object, role_pool, rule, tuned
 
-NAMESPACES = builtin_by_resource("", "v1", "namespaces")
+PLAIN = Platform.KUBERNETES
 
 
 @asynccontextmanager
@@ -407,3 +416,31 @@ async def test_api_refuses_what_upstreams_schema_refuses(spec: Object, field: st
             await cluster.client.create(tuning.TUNED, one)
         assert refused.value.code == 422
         assert field in refused.value.message
+
+
+async def test_controller_ends_where_the_api_serves_no_tuned_objects(tmp_path: Path) -> None:
+    """A plain Kubernetes cluster; whatever else runs beside it goes on."""
+    (tmp_path / "none").mkdir()
+    async with ApiServer(ServerConfig(tmp_path / "data", port=0, crd_dir=tmp_path / "none", platform=PLAIN)) as server:
+        token = (server.config.pki_dir / "admin.token").read_text().strip()
+        async with Client(ClientConfig(server=server.url, ca=server.authority.ca_pem, token=token)) as client:
+            informers = InformerSet(client)
+            await asyncio.wait_for(NodeTuningController(Scope(client, informers)).run(), 10)
+
+
+async def test_controller_works_without_pools(tmp_path: Path) -> None:
+    """Tuned objects alone may have been added to a cluster."""
+    directory = tmp_path / "some"
+    directory.mkdir()
+    for name in ("tuneds.yaml", "profiles.yaml"):
+        shutil.copy(REPOSITORY_CRDS / name, directory)
+    async with ApiServer(ServerConfig(tmp_path / "data", port=0, crd_dir=directory, platform=PLAIN)) as server:
+        token = (server.config.pki_dir / "admin.token").read_text().strip()
+        async with Client(ClientConfig(server=server.url, ca=server.authority.ca_pem, token=token)) as client:
+            task = asyncio.create_task(Manager(client, controllers=(NodeTuningController,)).run())
+            cluster = Cluster(server, client)
+            await cluster.add_node("n1", **{"kubernetes.io/os": "linux"})
+            await cluster.until(lambda: profile(cluster))
+            assert not task.done()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -51,9 +51,8 @@ def propose(situation: Situation, report: Report) -> Remedy | None:
         base, left = _present_profile(situation, report, role, label)
         if left:
             opens = (*opens, f"nodes that have profile {', '.join(left)} now get the new one instead, without it")
-        return Remedy(
-            title, changed, (tuned(label, dotted, role, base, _priority_before(situation, base)),), opens=opens
-        )
+        present = situation.tuned_profiles.get(base or tuning.MACHINE_DEFAULTS, TunedProfile())
+        return Remedy(title, changed, (tuned(label, dotted, role, base, present),), opens=opens)
     more = "a privileged container runs on each node; a file in the nodes' /etc/sysctl.d does without it"
     return Remedy(title, changed, (daemon_set(label, dotted, role),), opens=(*opens, more))
 
@@ -74,31 +73,27 @@ def _present_profile(situation: Situation, report: Report, role: str, new: str) 
     return base, left
 
 
-def _priority_before(situation: Situation, base: str) -> int:
-    """The priority at which a rule goes before that of the profile it includes."""
-    priority = situation.tuned_profiles.get(base, TunedProfile()).priority
-    return PRIORITY if priority is None else max(0, min(PRIORITY, priority - 1))
+def tuned(name: str, values: Mapping[str, str], role: str, base: str, present: TunedProfile) -> dict[str, Any]:
+    """A Tuned object that sets values on all nodes of a role, over those of the profile `base` if there is one.
 
-
-def tuned(name: str, values: Mapping[str, str], role: str, base: str, priority: int = PRIORITY) -> dict[str, Any]:
-    """A Tuned object that sets values on all nodes of a role, over those of the profile `base` if there is one."""
+    It goes before the rule that gives nodes that profile (`present`), and has it applied in the same way.
+    """
     section = "\n".join(f"{key}={value}" for key, value in sorted(values.items()))
     include = f"include={base}\n" if base else ""
     data = f"[main]\nsummary=Kernel parameters that {name} needs\n{include}\n[sysctl]\n{section}\n"
+    priority = PRIORITY if present.priority is None else max(0, min(PRIORITY, present.priority - 1))
+    match = [{"label": f"node-role.kubernetes.io/{role or 'worker'}"}]
+    rule: dict[str, Any] = {"profile": name, "priority": priority, "match": match}
+    if present.operand:
+        rule["operand"] = dict(present.operand)
+    metadata: dict[str, Any] = {"name": name, "namespace": TUNED_NAMESPACE}
+    if present.corrects_drift:
+        metadata["annotations"] = {tuning.CORRECT_DRIFT: "true"}
     return {
         "apiVersion": "tuned.openshift.io/v1",
         "kind": "Tuned",
-        "metadata": {"name": name, "namespace": TUNED_NAMESPACE},
-        "spec": {
-            "profile": [{"name": name, "data": data}],
-            "recommend": [
-                {
-                    "profile": name,
-                    "priority": priority,
-                    "match": [{"label": f"node-role.kubernetes.io/{role or 'worker'}"}],
-                }
-            ],
-        },
+        "metadata": metadata,
+        "spec": {"profile": [{"name": name, "data": data}], "recommend": [rule]},
     }
 
 
