@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from podsysctl.kernel.machine_facts import read_machine_facts
-from podsysctl.sysctls.tuned import build
-from podsysctl.sysctls.tuned.loader import Directory
-from podsysctl.sysctls.tuned.plan import Guard, MachineFacts, Plan, ProfileError, Setting
+from podsysctl.sysctls.tuned import build, functions
+from podsysctl.sysctls.tuned.loader import Directory, Text
+from podsysctl.sysctls.tuned.plan import Guard, MachineFacts, Place, Plan, ProfileError, Setting
+from podsysctl.sysctls.tuned.variables import Variables
 from tests.tuned import fresh_network
 from tests.tuned.trees import Generator
 
@@ -61,7 +62,23 @@ def by_us(trees: list[Tree], facts: MachineFacts) -> list[Answer]:
         else:
             answer = {"error": None, "log": [str(problem) for problem in plan.problems]}
         _, values = fresh_network.run(lambda plan=plan: write(plan))
-        out.append({**answer, "values": values})
+        out.append({**answer, "values": values, "expanded": expand(tree, facts)})
+    return out
+
+
+def expand(tree: Tree, facts: MachineFacts) -> list[str | None]:
+    """The tree's texts filled in; None where an assertion fails."""
+    variables = Variables(facts)
+    for name, value in tree["variables"]:
+        variables.define(name, Text(value, Place("", "", name, 0)))
+    out: list[str | None] = []
+    for text in tree["texts"]:
+        try:
+            found = variables.expand(text)
+        except functions.AssertionFailed:
+            out.append(None)
+        else:
+            out.append(found.text)
     return out
 
 
@@ -102,6 +119,9 @@ def difference(tree: Tree, theirs: Answer, ours: Answer) -> str:
     for name, value in theirs["values"].items():
         if ours["values"][name] != value:
             told.append(f"{name}: TuneD {value!r}, ours {ours['values'][name]!r}")
+    for text, their, our in zip(tree["texts"], theirs["expanded"], ours["expanded"], strict=True):
+        if their != our:
+            told.append(f"{text!r}: TuneD {their!r}, ours {our!r}; variables {tree['variables']}")
     if not told:
         return ""
     texts = [f"--- {path}/{name}\n{text}" for path, texts in tree["directories"] for name, text in texts.items()]

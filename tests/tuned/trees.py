@@ -37,6 +37,12 @@ ABSENT = ("net.ipv4.no_such_parameter", "net.ipv4.conf.nolink.rp_filter", "net.i
 ODD_VALUES = ("abc", "99999999999999999999", "-5", "0x10", "010", ">x", "<0x5", ">", "> 77", "<  9", "1_0", "+7",
               "${nowhere}", "\\${v0}", "}", "${f:nope:1}", "${f:kb2s}", "", '"', '""', '"5', "7 # note", "7#note",
               "5;6", "${f:strip:}", "\\${f:strip:3}", "${f:strip:3", "1${", "${v0", "a\\:b")  # fmt: skip
+PIECES = ("a", "}", "}", "${", "${f:", "\\", ":", "\\:", "${v0}", "${v1}", "${v2}", "\\${v1}", "${none}", " ", "\n",
+          "1", "0-3", ",", "^2", "0xf,,", "${f:strip:", "${f:strip:}", "${f:kb2s:", "${f:s2kb:", "${f:cpulist_unpack:",
+          "${f:cpulist_pack:", "${f:cpulist2hex:", "${f:hex2cpulist:0x5}", "${f:cpulist2devs:", "${f:cpulist_invert:",
+          "${f:cpulist_present:", "${f:cpulist_online:", "${f:calc_isolated_cores:", "${f:calc_isolated_cores}",
+          "${f:regex_search_ternary:a1:[a-z]:", "${f:virt_check:", "${f:assertion:x:", "${f:cpulist2hex_invert:",
+          "\\${f:strip:b}", "${f:nope:", "é")  # fmt: skip
 OPTIONS = ("replace=1", "replace=true", "replace=0", "enabled=0", "enabled=false", "enabled=1", "enabled=yes",
            "devices=eth*", "priority=5", "priority=-3", "uname_regex=^Linux", "uname_regex=Solaris",
            "cpuinfo_regex=processor\\s+:\\s+0", "cpuinfo_regex=no such processor")  # fmt: skip
@@ -55,7 +61,13 @@ class Generator:
         names = [f"p{index}" for index in range(self._random.randint(1, 6))]
         upper = {name: self.profile(name, names) for name in names if name == "p0" or not self.rarely(6)}
         lower = {name: self.profile(name, names) for name in names if self.rarely(3)}
-        return {"name": "p0", "directories": [[LOWER, lower], [UPPER, upper]]}
+        variables = [[f"v{index}", self.text(4)] for index in range(3)]
+        texts = [self.text(9) for _ in range(12)]
+        return {"name": "p0", "directories": [[LOWER, lower], [UPPER, upper]], "variables": variables, "texts": texts}
+
+    def text(self, most: int) -> str:
+        """Pieces of the syntax in any order, which no parameter could hold."""
+        return "".join(self.choice(PIECES) for _ in range(self._random.randint(1, most)))
 
     def rarely(self, one_in: int) -> bool:
         """True one time in so many."""

@@ -79,6 +79,20 @@ def apply(tree, directories, saved, config):
     return {"error": None, "log": records.lines}
 
 
+def expand(definitions, texts):
+    """The texts with variables and functions filled in; None where TuneD itself fails."""
+    variables = profiles.variables.Variables()
+    for name, value in definitions:
+        variables.add_variable(name, value)
+    out = []
+    for text in texts:
+        try:
+            out.append(variables.expand(text))
+        except (TunedException, IndexError):
+            out.append(None)
+    return out
+
+
 def main():
     """All trees, in order."""
     swap_dots_and_slashes()
@@ -101,7 +115,7 @@ def main():
                 answer, values = fresh_network.run(lambda: apply(tree, directories, place + "/saved", config))  # noqa: B023
                 if answer["error"]:
                     answer["error"] = answer["error"].replace(place, "")
-                answers.append({**answer, "values": values})
+                answers.append({**answer, "values": values, "expanded": expand(tree["variables"], tree["texts"])})
     json.dump(answers, sys.stdout)
 
 
