@@ -19,6 +19,7 @@ from podsysctl.sysctls.tuned.plan import MachineFacts
 
 _COLON = re.compile(r"(?<!\\):")
 _NAME = re.compile(r"\w+")
+_BRACE = re.compile(r"\}|\$\{")
 _SYS_CPU = "/sys/devices/system/cpu/"
 _REGEX_MEMORY_BYTES = 1 << 20
 
@@ -43,12 +44,12 @@ class Function:
 def call(name: str, arguments: list[str], facts: MachineFacts) -> str:
     """One function's answer. Raises FunctionFailed and AssertionFailed."""
     if not _NAME.fullmatch(name):
-        raise FunctionFailed(f"invalid function name '{name}'")
+        raise FunctionFailed(f"invalid function name '{_short(name)}'")
     if name in REFUSED:
         raise FunctionFailed(f"function '{name}' is not evaluated: {REFUSED[name]}")
     function = FUNCTIONS.get(name)
     if function is None:
-        raise FunctionFailed(f"function '{name}' not implemented")
+        raise FunctionFailed(f"function '{_short(name)}' not implemented")
     if len(arguments) < function.least or (function.most and len(arguments) > function.most):
         raise FunctionFailed(f"invalid number of arguments for builtin function '{name}'")
     return function.answer(arguments, facts)
@@ -64,7 +65,7 @@ def search(pattern: str, text: str, *, multiline: bool = False) -> bool:
     except re2.error as error:
         detail = error.args[0] if error.args else error
         shown = detail.decode(errors="replace") if isinstance(detail, bytes) else str(detail)
-        raise FunctionFailed(f"regular expression '{pattern}' cannot be used: {shown}") from error
+        raise FunctionFailed(f"regular expression '{_short(pattern)}' cannot be used: {_short(shown)}") from error
     return compiled.search(text) is not None
 
 
@@ -76,14 +77,14 @@ def file(facts: MachineFacts, path: str) -> str:
 def _cpus(text: str) -> list[int]:
     found = cpulist.unpack(text)
     if found is None:
-        raise FunctionFailed(f"'{text}' is no list of processors up to {limits.TUNED_PROCESSORS - 1}")
+        raise FunctionFailed(f"'{_short(text)}' is no list of processors up to {limits.TUNED_PROCESSORS - 1}")
     return found
 
 
 def _mask(text: str) -> list[int]:
     found = cpulist.from_hex(text)
     if found is None:
-        raise FunctionFailed(f"invalid hexadecimal mask '{text}'")
+        raise FunctionFailed(f"invalid hexadecimal mask '{_short(text)}'")
     return found
 
 
@@ -101,7 +102,7 @@ def _assertion_non_equal(arguments: list[str], _: MachineFacts) -> str:
 
 def _calc_isolated_cores(arguments: list[str], facts: MachineFacts) -> str:
     if arguments and not arguments[0].isdecimal():
-        text = f"invalid argument '{arguments[0]}' for builtin function 'calc_isolated_cores'"
+        text = f"invalid argument '{_short(arguments[0])}' for builtin function 'calc_isolated_cores'"
         raise FunctionFailed(f"{text}, it must be non-negative integer")
     reserved = int(arguments[0][:9]) if arguments else 1
     sockets: dict[str, list[int]] = {}
@@ -148,7 +149,7 @@ def _integer(text: str) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise FunctionFailed(f"'{text}' is not a number") from error
+        raise FunctionFailed(f"'{_short(text)}' is not a number") from error
 
 
 def _ternary(arguments: list[str], _: MachineFacts) -> str:
@@ -211,24 +212,23 @@ def expand(text: str, facts: MachineFacts, budget: Budget) -> tuple[str, tuple[s
     """
     scan = _Scan(text, 0, [])
     faults: list[str] = []
-    escaped = False
-    while scan.at < len(scan.text):
-        if scan.text[scan.at] == "}":
-            if not scan.open:
-                faults.append(f"invalid variable syntax, non pair '}}' in: '{text}'")
-                return _unescape(scan.text), tuple(faults)
-            start, was_escaped = scan.open.pop()
-            if not was_escaped and scan.text.startswith("${f", start):
+    while found := _BRACE.search(scan.text, scan.at):
+        scan.at = found.start()
+        if found[0] == "${":
+            scan.open.append((scan.at, scan.text[max(scan.at - 1, 0)] == "\\"))
+        elif not scan.open:
+            faults.append(f"invalid variable syntax, non pair '}}' in: '{_short(text)}'")
+            return _unescape(scan.text), tuple(faults)
+        else:
+            start, escaped = scan.open.pop()
+            if not escaped and scan.text.startswith("${f", start):
                 budget.left -= 1
                 if budget.left < 0:
                     return text, (f"more than {limits.TUNED_FUNCTION_CALLS} functions in one profile",)
                 _replace(scan, start, facts, faults)
-        elif scan.text.startswith("${", scan.at):
-            scan.open.append((scan.at, escaped))
-        escaped = scan.text[scan.at : scan.at + 1] == "\\"
         scan.at += 1
     if scan.open:
-        faults.append(f"invalid variable syntax, non pair '{{' in: '{text}'")
+        faults.append(f"invalid variable syntax, non pair '{{' in: '{_short(text)}'")
     return _unescape(scan.text), tuple(faults)
 
 
@@ -247,6 +247,10 @@ def _replace(scan: _Scan, start: int, facts: MachineFacts, faults: list[str]) ->
         return
     scan.text = scan.text[:start] + answer + scan.text[scan.at + 1 :]
     scan.at = max(start + len(answer) - 1, 0)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:80] + "…"
 
 
 def _unescape(text: str) -> str:
