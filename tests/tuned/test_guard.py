@@ -105,6 +105,22 @@ def test_last_value_of_a_name_counts() -> None:
     assert dangers(build_plan("a", {"a": text}, MachineFacts()), NETWORK) == ()
 
 
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("net.ipv4.ip_forward = <=0", True),
+        ("net.ipv4.ip_forward = >=1", False),
+        ("net.ipv4.conf.all.arp_ignore = >=8", True),
+        ("net.ipv6.conf.all.disable_ipv6 = 1..1", True),
+    ],
+)
+def test_requirement_that_would_break_pods_is_refused(line: str, refused: bool) -> None:
+    """What would be chosen for it is what counts."""
+    plan = build_plan("a", {"a": f"[requirements]\n{line}\n"}, MachineFacts())
+    assert plan.problems == ()
+    assert bool(dangers(plan, NETWORK)) is refused
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="a network of pods needs root")
 @pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in ("unshare", "nsenter", "ip", "iptables", "ip6tables")),

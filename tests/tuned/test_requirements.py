@@ -78,6 +78,8 @@ def test_bounds_that_exclude_each_other_are_a_conflict_of_their_owners() -> None
         ("vm.max_map_count=<300000", ["262144"], 0),
         ("vm.max_map_count=<100", [], 1),
         ("vm.swappiness=1", ["262144"], 0),
+        ("vm.max_map_count=5\n[later]\ntype=sysctl\nvm.max_map_count=>300000", [], 0),
+        ("vm.max_map_count=>5\n[later]\ntype=sysctl\nvm.max_map_count=<300000", ["262144"], 0),
     ],
 )
 def test_profile_value_must_keep_within_the_bounds(line: str, settings: list[str], conflicts: int) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from podsysctl.base.errors import ValueSyntaxError
+from podsysctl.sysctls.tuned.folding import fold
 from podsysctl.sysctls.tuned.plan import Guard, Plan, Setting
 from podsysctl.sysctls.value import parse_number
 
@@ -62,9 +63,16 @@ Rule = Callable[[Setting, PodNetworking], str]
 
 
 def dangers(plan: Plan, network: PodNetworking) -> tuple[Danger, ...]:
-    """What must not be written while pods are connected like this. Of a name set twice, the last value counts."""
-    last = {setting.name: setting for setting in plan.sysctls}
-    return tuple(_dangers_of(last.values(), network))
+    """What must not be written while pods are connected like this.
+
+    Of a name set twice, what both come to counts. A requirement counts as the value that would be chosen for it.
+    """
+    settings = fold(plan.sysctls)
+    chosen = [
+        Setting(item.name, str(item.at_most if item.at_least is None else item.at_least), Guard.NONE, item.place)
+        for item in plan.requirements
+    ]
+    return tuple(_dangers_of([*settings, *chosen], network))
 
 
 def _dangers_of(settings: Iterable[Setting], network: PodNetworking) -> Iterable[Danger]:

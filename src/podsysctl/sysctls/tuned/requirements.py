@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from podsysctl.base.errors import ValueSyntaxError
 from podsysctl.sysctls import catalogue
 from podsysctl.sysctls.name import SysctlName
+from podsysctl.sysctls.tuned.folding import fold
 from podsysctl.sysctls.tuned.plan import Guard, Place, Requirement, Setting
 from podsysctl.sysctls.value import ValueKind, parse_number
 
@@ -97,7 +98,9 @@ def resolve(
     `current` are the node's values before its profile is applied (a name may be absent), `wanted` what the profile
     sets, in order. A profile's value that breaks a requirement is a conflict; its `>` and `<` are bounds like others.
     """
-    values = {setting.name: setting for setting in wanted}
+    values: dict[SysctlName, list[Setting]] = {}
+    for setting in fold(wanted):
+        values.setdefault(setting.name, []).append(setting)
     by_name: dict[SysctlName, list[Requirement]] = {}
     for item in requirements:
         by_name.setdefault(item.name, []).append(item)
@@ -105,7 +108,7 @@ def resolve(
     satisfied: list[Satisfied] = []
     conflicts: list[Conflict] = []
     for name in sorted(by_name):
-        found = _resolve_one(name, by_name[name], current.get(name), values.get(name))
+        found = _resolve_one(name, by_name[name], current.get(name), values.get(name, []))
         if isinstance(found, Setting):
             settings.append(found)
         elif isinstance(found, Satisfied):
@@ -116,26 +119,26 @@ def resolve(
 
 
 def _resolve_one(
-    name: SysctlName, stated: list[Requirement], current: str | None, wanted: Setting | None
+    name: SysctlName, stated: list[Requirement], current: str | None, wanted: list[Setting]
 ) -> Setting | Satisfied | Conflict | None:
     lows = [(item.at_least, item) for item in stated if item.at_least is not None]
     highs = [(item.at_most, item) for item in stated if item.at_most is not None]
-    if wanted is not None:
-        value = _number(wanted.value)
+    for setting in wanted:
+        value = _number(setting.value)
         if value is None:
-            text = f"{name}: {wanted.place} sets {wanted.value!r}, which is no number to compare with {_told(stated)}"
+            text = f"{name}: {setting.place} sets {setting.value!r}, which is no number to compare with {_told(stated)}"
             return Conflict(name, _owners(stated), text)
-        own = Requirement(name, value, value, f"profile {wanted.place.profile}", wanted.place)
-        if wanted.guard is not Guard.LOWER:
+        own = Requirement(name, value, value, f"profile {setting.place.profile}", setting.place)
+        if setting.guard is not Guard.LOWER:
             lows.append((value, own))
-        if wanted.guard is not Guard.RAISE:
+        if setting.guard is not Guard.RAISE:
             highs.append((value, own))
     low, lowest = max(lows, key=lambda pair: pair[0], default=(None, None))
     high, highest = min(highs, key=lambda pair: pair[0], default=(None, None))
     if low is not None and high is not None and low > high and lowest is not None and highest is not None:
         text = f"{name}: {_least(lowest, low)}, but {_most(highest, high)}; no value satisfies both"
         return Conflict(name, tuple(dict.fromkeys((lowest.owner, highest.owner))), text)
-    if wanted is not None and wanted.guard is Guard.NONE:
+    if any(setting.guard is Guard.NONE for setting in wanted):
         return None  # the profile's own value is within the bounds, and is written as it is
     number = _number(current) if current is not None else None
     if number is not None and (low is None or number >= low) and (high is None or number <= high):
