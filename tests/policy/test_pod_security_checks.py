@@ -263,41 +263,209 @@ USERNS_UNSAID = restricted_pod(hostUsers=False, securityContext={"seccompProfile
 PROBE_HOST = pod(containers=[container(livenessProbe={"tcpSocket": {"host": "h"}})])
 ENGINE = pod(securityContext={"seLinuxOptions": {"type": "container_engine_t"}})
 
-BOUNDARIES: list[tuple[str, dict[str, Any], str, int, bool]] = [
-    ("reserved ports", with_sysctls(pod(), "net.ipv4.ip_local_reserved_ports"), BASELINE, 27, True),
-    ("keepalive time", with_sysctls(pod(), "net.ipv4.tcp_keepalive_time"), BASELINE, 29, True),
-    ("keepalive interval", with_sysctls(pod(), "net.ipv4.tcp_keepalive_intvl"), BASELINE, 29, True),
-    ("keepalive probes", with_sysctls(pod(), "net.ipv4.tcp_keepalive_probes"), BASELINE, 29, True),
-    ("fin timeout", with_sysctls(pod(), "net.ipv4.tcp_fin_timeout"), BASELINE, 29, True),
-    ("receive buffer", with_sysctls(pod(), "net.ipv4.tcp_rmem"), BASELINE, 32, True),
-    ("send buffer", with_sysctls(pod(), "net.ipv4.tcp_wmem"), BASELINE, 32, True),
-    ("slow start", with_sysctls(pod(), "net.ipv4.tcp_slow_start_after_idle"), BASELINE, 37, True),
-    ("low water", with_sysctls(pod(), "net.ipv4.tcp_notsent_lowat"), BASELINE, 37, True),
-    ("engine type", ENGINE, BASELINE, 31, True),
-    ("probe host", PROBE_HOST, BASELINE, 34, False),
-    ("unmasked in user namespace, baseline", UNMASKED, BASELINE, 35, True),
-    ("seccomp annotation", alpha_seccomp(), BASELINE, 19, True),
-    ("seccomp field", pod(securityContext={"seccompProfile": {"type": "Unconfined"}}), BASELINE, 19, False),
-    ("escalation", NO_ESCALATION_FIELD, RESTRICTED, 8, False),
-    ("escalation on Windows", win(restricted_pod(**NO_ESCALATION_FIELD["spec"])), RESTRICTED, 25, True),
-    ("drop all", NO_DROP, RESTRICTED, 22, False),
-    ("drop all on Windows", win(restricted_pod(**NO_DROP["spec"])), RESTRICTED, 25, True),
-    ("seccomp required", NO_SECCOMP, RESTRICTED, 19, False),
-    ("seccomp on Windows", win(restricted_pod(**NO_SECCOMP["spec"])), RESTRICTED, 25, True),
-    ("user 0", ROOT, RESTRICTED, 23, False),
-    ("user 0 in user namespace", USERNS_ROOT, RESTRICTED, 35, True),
-    ("runAsNonRoot in user namespace", USERNS_UNSAID, RESTRICTED, 35, True),
+def forbidden(name: str) -> str:
+    """What is said of one sysctl."""
+    return f"forbidden sysctls ({name})"
+
+
+PROBE_TEXT = 'probe or lifecycle host (container "c" uses probe or lifecycle host "h")'
+UNMASKED_TEXT = 'procMount (container "c" must not set securityContext.procMount to "Unmasked")'
+ENGINE_TEXT = 'seLinuxOptions (pod set forbidden securityContext.seLinuxOptions: type "container_engine_t")'
+ALPHA_TEXT = 'seccompProfile (forbidden annotation seccomp.security.alpha.kubernetes.io/pod="unconfined")'
+FIELD_TEXT = 'seccompProfile (pod must not set securityContext.seccompProfile.type to "Unconfined")'
+ESCALATION_TEXT = (
+    "allowPrivilegeEscalation != false"
+    ' (container "c" must set securityContext.allowPrivilegeEscalation=false)'
+)
+DROP_TEXT = 'unrestricted capabilities (container "c" must set securityContext.capabilities.drop=["ALL"])'
+SECCOMP_TEXT = (
+    'seccompProfile (pod or container "c" must set securityContext.seccompProfile.type to "RuntimeDefault" or'
+    ' "Localhost")'
+)
+ROOT_TEXT = "runAsUser=0 (pod must not set runAsUser=0)"
+UNSAID_TEXT = 'runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true)'
+SINCE = {
+    "net.ipv4.ip_local_reserved_ports": 27,
+    "net.ipv4.tcp_keepalive_time": 29,
+    "net.ipv4.tcp_keepalive_intvl": 29,
+    "net.ipv4.tcp_keepalive_probes": 29,
+    "net.ipv4.tcp_fin_timeout": 29,
+    "net.ipv4.tcp_rmem": 32,
+    "net.ipv4.tcp_wmem": 32,
+    "net.ipv4.tcp_slow_start_after_idle": 37,
+    "net.ipv4.tcp_notsent_lowat": 37,
+}
+
+BOUNDARIES: list[tuple[str, dict[str, Any], str, int, bool, str]] = [
+    *((name, with_sysctls(pod(), name), BASELINE, since, True, forbidden(name)) for name, since in SINCE.items()),
+    ("engine type", ENGINE, BASELINE, 31, True, ENGINE_TEXT),
+    ("probe host", PROBE_HOST, BASELINE, 34, False, PROBE_TEXT),
+    ("unmasked in user namespace, baseline", UNMASKED, BASELINE, 35, True, UNMASKED_TEXT),
+    ("seccomp annotation", alpha_seccomp(), BASELINE, 19, True, ALPHA_TEXT),
+    (
+        "seccomp field",
+        pod(securityContext={"seccompProfile": {"type": "Unconfined"}}),
+        BASELINE,
+        19,
+        False,
+        FIELD_TEXT,
+    ),
+    ("escalation", NO_ESCALATION_FIELD, RESTRICTED, 8, False, ESCALATION_TEXT),
+    ("escalation, Windows", win(restricted_pod(**NO_ESCALATION_FIELD["spec"])), RESTRICTED, 25, True, ESCALATION_TEXT),
+    ("drop all", NO_DROP, RESTRICTED, 22, False, DROP_TEXT),
+    ("drop all, Windows", win(restricted_pod(**NO_DROP["spec"])), RESTRICTED, 25, True, DROP_TEXT),
+    ("seccomp required", NO_SECCOMP, RESTRICTED, 19, False, SECCOMP_TEXT),
+    ("seccomp, Windows", win(restricted_pod(**NO_SECCOMP["spec"])), RESTRICTED, 25, True, SECCOMP_TEXT),
+    ("user 0", ROOT, RESTRICTED, 23, False, ROOT_TEXT),
+    ("user 0 in user namespace", USERNS_ROOT, RESTRICTED, 35, True, ROOT_TEXT),
+    ("runAsNonRoot in user namespace", USERNS_UNSAID, RESTRICTED, 35, True, UNSAID_TEXT),
 ]
 
 
 @pytest.mark.parametrize(
-    ("target", "level", "minor", "allows"), [b[1:] for b in BOUNDARIES], ids=[b[0] for b in BOUNDARIES]
+    ("target", "level", "minor", "allows", "text"), [b[1:] for b in BOUNDARIES], ids=[b[0] for b in BOUNDARIES]
 )
-def test_check_version_boundary_changes_verdict(target: dict[str, Any], level: str, minor: int, allows: bool) -> None:
-    """At the boundary the verdict changes, and only there."""
-    assert (violations(target, level, minor) == "") is allows
-    assert (violations(target, level, minor - 1) == "") is not allows
-    assert (violations(target, level, None) == "") is allows
+def test_check_version_boundary_changes_verdict(
+    target: dict[str, Any], level: str, minor: int, allows: bool, text: str
+) -> None:
+    """At the boundary the verdict changes, and only there; the refusing side says why to the letter."""
+    before, after = (text, "") if allows else ("", text)
+    assert violations(target, level, minor - 1) == before
+    assert violations(target, level, minor) == after
+    assert violations(target, level, None) == after
+
+
+ADDS = restricted_pod()
+ADDS["spec"]["containers"][0]["securityContext"]["capabilities"] = {"drop": ["ALL"], "add": ["NET_ADMIN"]}
+HOST_PATH = restricted_pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}])
+
+
+@pytest.mark.parametrize(
+    ("target", "minor", "text"),
+    [
+        (
+            ADDS,
+            21,
+            'non-default capabilities (container "c" must not include "NET_ADMIN" in securityContext.capabilities.add)',
+        ),
+        (
+            ADDS,
+            22,
+            'unrestricted capabilities (container "c" must not include "NET_ADMIN" in'
+            " securityContext.capabilities.add)",
+        ),
+        (HOST_PATH, 0, 'restricted volume types (volume "v" uses restricted volume type "hostPath")'),
+        (UNMASKED, 34, UNMASKED_TEXT),
+        (UNMASKED, 35, UNMASKED_TEXT),
+        (restricted_pod(securityContext={"runAsNonRoot": True, "seccompProfile": {"type": "X"}}), 18, ""),
+        (
+            restricted_pod(securityContext={"runAsNonRoot": True, "seccompProfile": {"type": "X"}}),
+            19,
+            'seccompProfile (pod must not set securityContext.seccompProfile.type to "X")',
+        ),
+    ],
+)
+def test_restricted_check_overrides_its_baseline_check(target: dict[str, Any], minor: int, text: str) -> None:
+    """From the version on in which the stricter check exists it alone speaks; nothing is said twice."""
+    assert violations(target, RESTRICTED, minor) == text
+
+
+DEFAULT_CAPABILITIES = (
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP",
+    "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+)  # fmt: skip
+SAFE_VOLUMES = (
+    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
+)  # fmt: skip
+CLASSIC_SYSCTLS = (
+    "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range",
+    "net.ipv4.ip_unprivileged_port_start",
+)  # fmt: skip
+
+
+def armored(value: str) -> dict[str, Any]:
+    """A restricted pod whose container has this AppArmor annotation."""
+    return annotated(restricted_pod(), container_apparmor_security_beta_kubernetes_io__c=value)
+
+
+def alpha(value: str, key: str = "seccomp_security_alpha_kubernetes_io__pod") -> dict[str, Any]:
+    """A restricted pod with this seccomp annotation."""
+    return annotated(restricted_pod(), **{key: value})
+
+
+def secured(**fields: Any) -> dict[str, Any]:
+    """A restricted pod whose container's securityContext has these fields as well."""
+    out = restricted_pod()
+    out["spec"]["containers"][0]["securityContext"].update(fields)
+    return out
+
+
+ALLOWED: list[tuple[str, list[dict[str, Any]]]] = [
+    (
+        "appArmorProfile",
+        [
+            *(secured(appArmorProfile={"type": kind}) for kind in ("RuntimeDefault", "Localhost")),
+            *map(armored, ("", "runtime/default", "localhost/x")),
+        ],
+    ),
+    ("capabilities_restricted", [secured(capabilities={"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]})]),
+    ("hostNamespaces", [restricted_pod(hostNetwork=False, hostPID=False, hostIPC=False)]),
+    ("hostPorts", [restricted_pod(containers=[{**secured()["spec"]["containers"][0], "ports": [{"hostPort": 0}]}])]),
+    (
+        "hostProbesAndHostLifecycle",
+        [
+            restricted_pod(containers=[{**secured()["spec"]["containers"][0], "livenessProbe": {kind: {"host": ""}}}])
+            for kind in ("httpGet", "tcpSocket")
+        ],
+    ),
+    ("privileged", [secured(privileged=False)]),
+    ("procMount", [secured(procMount="Default")]),
+    (
+        "seLinuxOptions",
+        [
+            secured(seLinuxOptions={"level": "s0", "type": kind})
+            for kind in ("", "container_t", "container_init_t", "container_kvm_t")
+        ],
+    ),
+    (
+        "seccompProfile",
+        [
+            *(secured(seccompProfile={"type": kind}) for kind in ("RuntimeDefault", "Localhost")),
+            *map(alpha, ("runtime/default", "docker/default", "localhost/x")),
+            alpha("docker/default", "container_seccomp_security_alpha_kubernetes_io__c"),
+        ],
+    ),
+    ("sysctls", [with_sysctls(restricted_pod(), *CLASSIC_SYSCTLS)]),
+    ("windowsHostProcess", [secured(windowsOptions={"hostProcess": False}), secured(windowsOptions={})]),
+    ("allowPrivilegeEscalation", [secured(allowPrivilegeEscalation=False)]),
+    ("restrictedVolumes", [restricted_pod(volumes=[{"name": kind, kind: {}}]) for kind in SAFE_VOLUMES]),
+    ("runAsNonRoot", [secured(runAsNonRoot=True)]),
+    ("runAsUser", [secured(runAsUser=1), secured(runAsUser=None)]),
+]
+
+
+@pytest.mark.parametrize("minor", range(38))
+@pytest.mark.parametrize(("name", "targets"), ALLOWED, ids=[a[0] for a in ALLOWED])
+def test_every_allowed_value_passes_in_every_version(name: str, targets: list[dict[str, Any]], minor: int) -> None:
+    """What a check's table lists as allowed is allowed by both levels, since its first version."""
+    for target in targets:
+        assert violations(target, RESTRICTED, minor) == ""
+        assert violations(target, BASELINE, minor) == ""
+
+
+@pytest.mark.parametrize("capability", [*DEFAULT_CAPABILITIES, "NET_ADMIN", "CAP_CHOWN", "chown", "ALL"])
+def test_baseline_capabilities_are_the_thirteen_default_ones(capability: str) -> None:
+    """Exact spelling; one more letter is another capability."""
+    found = violations(pod(containers=[sc(capabilities={"add": [capability]})]), BASELINE)
+    text = f'container "c" must not include "{capability}" in securityContext.capabilities.add'
+    assert found == ("" if capability in DEFAULT_CAPABILITIES else f"non-default capabilities ({text})")
+
+
+def test_every_check_has_a_failing_case() -> None:
+    """Cases are named for the checks."""
+    named = {case[0].split()[0] for case in (*BASELINE_CASES, *RESTRICTED_CASES)}
+    elsewhere = {"allowPrivilegeEscalation", "runAsNonRoot", "procMount_restricted", "seccompProfile_restricted"}
+    assert {check.id for check in checks.CHECKS} - named - elsewhere == set()
 
 
 @pytest.mark.parametrize("minor", [0, 34, 35, 37])
