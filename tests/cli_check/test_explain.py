@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 from pathlib import Path
@@ -204,3 +205,76 @@ def test_explain_field_of_a_wrong_type_exits_2(capsys: pytest.CaptureFixture[str
     broken["spec"]["containers"] = "none"
     assert main(["explain", file_of(tmp_path, broken), "--offline"]) == 2
     assert "cannot be handled as a Pod" in capsys.readouterr().err
+
+
+HOST_NETWORK = pod(hostNetwork=True)
+SITUATIONS: list[tuple[str, dict[str, Any], dict[str, str], tuple[str, ...]]] = [
+    ("kubelet allowlist", pod(), {"net.core.somaxconn": "1024", "kernel.msgmax": "65536"}, ()),
+    ("node-level", pod(), {"vm.swappiness": "10"}, ()),
+    ("interface", pod(), {"net.ipv4.conf.net1.accept_redirects": "0"}, ()),
+    ("host network", HOST_NETWORK, {"net.ipv4.ip_local_port_range": "1024 65535"}, ()),
+    ("refused value", pod(), {"net.ipv4.ip_local_port_range": "60999 32770"}, ()),
+    ("not namespaced", pod(), {"net.core.rmem_max": "1000000"}, ()),
+    ("plain user", pod(), {"kernel.sem": "250 32000 32 128"}, ("--as", "ann", "-n", "team")),
+]
+
+
+@pytest.mark.parametrize(("name", "base", "sysctls", "words"), SITUATIONS, ids=[s[0] for s in SITUATIONS])
+@pytest.mark.parametrize("platform", ["openshift", "kubernetes"])
+def test_explain_of_its_own_manifests_says_that_the_pod_runs(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    name: str,
+    base: dict[str, Any],
+    sysctls: dict[str, str],
+    words: tuple[str, ...],
+    platform: str,
+) -> None:
+    """What is printed, given back as files, needs no further fix; on Kubernetes the kubelet's file as well."""
+    target = copy.deepcopy(base)
+    target["metadata"]["name"] = "p"
+    target["spec"]["securityContext"] = {"sysctls": [{"name": n, "value": v} for n, v in sysctls.items()]}
+    words = (*words, "--platform", platform)
+    code, answer = explain_json(capsys, file_of(tmp_path, target), *words)
+    assert (code, answer["runsAfterFixes"]) == (3, True)
+    files = [yaml.safe_load(file["content"]) for fix in answer["fixes"] for file in fix.get("files", ())]
+    changed = answer["manifests"] if any(m["kind"] == "Pod" for m in answer["manifests"]) else [target]
+    code, again = explain_json(capsys, file_of(tmp_path, *files, *answer["manifests"], *changed), *words)
+    assert (code, again["fixes"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default", "labels": 5}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": []},
+        {"apiVersion": "security.openshift.io/v1", "kind": "SecurityContextConstraints", "users": 1},
+        {"apiVersion": "security.openshift.io/v1", "kind": "SecurityContextConstraints", "metadata": {"name": "x"}},
+        {"apiVersion": "machineconfiguration.openshift.io/v1", "kind": "KubeletConfig", "spec": {
+            "machineConfigPoolSelector": {"matchLabels": [1]}}},
+        {"apiVersion": "machineconfiguration.openshift.io/v1", "kind": "KubeletConfig", "spec": []},
+        {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration", "allowedUnsafeSysctls": "x"},
+        {"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition", "spec": 1},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "subjects": [1], "roleRef": 1},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "rules": [1, {"verbs": 1}]},
+    ],
+)  # fmt: skip
+def test_explain_companion_that_is_not_well_formed_counts_as_absent(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, beside: dict[str, Any]
+) -> None:
+    """`check` says what is wrong with it; the pod is judged all the same."""
+    code, answer = explain_json(capsys, file_of(tmp_path, beside, with_sysctls(restricted_pod(), "kernel.msgmax")))
+    assert (code, answer["firstRefusal"]["gate"]) == (3, "kubelet")
+
+
+def test_explain_offline_judges_by_the_namespace_in_the_files(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Its labels decide what Pod Security enforces."""
+    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team", "labels": labels}}
+    target = with_sysctls(restricted_pod(), "kernel.msgmax")
+    for name, gate in (("team", "pod-security"), ("other", "kubelet")):
+        target["metadata"]["namespace"] = name
+        _, answer = explain_json(capsys, file_of(tmp_path, namespace, target), "--platform", "kubernetes")
+        assert answer["firstRefusal"]["gate"] == gate
