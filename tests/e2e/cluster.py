@@ -72,8 +72,8 @@ def kernel_namespaces() -> tuple[str, ...]:
     found = set()
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:
-            for link in os.scandir(f"/proc/{process}/ns"):
-                found.add(os.readlink(link.path))
+            for name in os.listdir(f"/proc/{process}/ns"):
+                found.add(os.readlink(f"/proc/{process}/ns/{name}"))
         except OSError:
             continue  # it has ended
     return tuple(sorted(found))
