@@ -767,6 +767,21 @@ def test_fix_gives_sysctls_of_a_host_network_to_the_node(tmp_path: Path) -> None
     assert "net.core.somaxconn=>1" in profile["spec"]["profile"][0]["data"]
 
 
+@pytest.mark.parametrize("name", ["'*'", "'a: b'", "${NAME}"])
+def test_fix_makes_a_file_that_can_be_read_whatever_the_name(tmp_path: Path, name: str) -> None:
+    """What is no name of an object does not become one."""
+    text = INIT.format(command="[sysctl, -w, vm.max_map_count=1]").replace("name: db", f"name: {name}")
+    profile = list(yaml.safe_load_all(repaired(tmp_path, text)))[1]
+    assert profile["metadata"]["name"] == "pod-sysctls"
+
+
+@pytest.mark.parametrize("write", ["vm.max_map_count=1\\n2", "'a b=1'"])
+def test_fix_leaves_what_would_break_the_file(tmp_path: Path, write: str) -> None:
+    """Names that are none, values with control characters."""
+    text = INIT.format(command=f'[sysctl, -w, "{write}"]')
+    assert [f for f in findings(tmp_path, one(text)) if f.edits] == []
+
+
 def test_flow_style_is_found_and_not_rewritten(tmp_path: Path) -> None:
     """A finding without a repair is still a finding."""
     sysctls = '[{name: net.core.somaxconn, value: "1"}]'

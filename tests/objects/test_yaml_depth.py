@@ -24,3 +24,26 @@ def test_nesting_up_to_the_bound_is_read() -> None:
     assert yamltext.load_document("[" * depth + "]" * depth)
     with pytest.raises(yamltext.YAMLSyntaxError):
         yamltext.load_document("[" * (depth + 1) + "]" * (depth + 1))
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("1" + "0" * 400, "1" + "0" * 400),
+        ("1" * 5000, "1" * 5000),
+        ("1e999", "1e999"),
+        ("0x1ffffffffffffffffff", "0x1ffffffffffffffffff"),
+        ("99999999999999999999", 1e20),
+        ("0777777777777777777777777777", 7.777777777777778e26),
+        ("18446744073709551615", 2**64 - 1),
+        ("18446744073709551616", 1.8446744073709552e19),
+        ("-9223372036854775808", -(2**63)),
+        ("0b" + "1" * 64, 2**64 - 1),
+        ("0b" + "1" * 65, "0b" + "1" * 65),
+    ],
+)
+def test_numbers_beyond_64_bits_are_floats_or_text_as_in_go(written: str, value: object) -> None:
+    """Asked of a Kubernetes 1.36 server: decimal digits make a float while it is finite, the rest stays text."""
+    found = yamltext.load_document(f"a: {written}\n".encode())
+    assert found == {"a": value}
+    assert type(found["a"]) is type(value)

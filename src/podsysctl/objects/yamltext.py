@@ -28,6 +28,8 @@ _FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off"
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+_LONGEST_INTEGER = len("-0b") + 64
+"""Characters of the longest integer of 64 bits, leading zeros aside."""
 _NUMBER_STARTS = frozenset("+-._0123456789")
 _NOT_A_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
@@ -216,16 +218,26 @@ def _plain(text: str, node: yaml.ScalarNode) -> Any:
         return text
     bare = text.replace("_", "")
     if _INTEGER.fullmatch(bare):
-        return _integer(bare)
+        return _integer(bare, text)
     if _FLOAT.fullmatch(bare):
-        return float(bare)
+        return _float(bare, text)
     if _NOT_A_NUMBER.fullmatch(text):
         line = node.start_mark.line + 1
         raise YAMLSyntaxError(f"json: unsupported value: {text}", line)
     return text
 
 
-def _integer(text: str) -> int | float:
+def _float(bare: str, text: str) -> float | str:
+    """A number too large for a float stays text, as in Go."""
+    value = float(bare)
+    return text if value in (float("inf"), -float("inf")) else value
+
+
+def _integer(text: str, written: str) -> int | float | str:
+    """A number of 64 bits; beyond that a float if it is written in decimal digits, else text, as in Go."""
+    beyond: float | str = _float(text, written) if _FLOAT.fullmatch(text) else written
+    if len(text) > _LONGEST_INTEGER:
+        return beyond
     sign = -1 if text.startswith("-") else 1
     digits = text.lstrip("+-").lower()
     if digits.startswith("0x"):
@@ -237,4 +249,4 @@ def _integer(text: str) -> int | float:
     else:
         value = int(digits.replace("o", "") or "0")
     value *= sign
-    return value if -(1 << 63) <= value < 1 << 64 else float(value)
+    return value if -(1 << 63) <= value < 1 << 64 else beyond

@@ -10,6 +10,7 @@ belong into a Tuned object (or sysctl.d), set once for all pods.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,9 +19,13 @@ from podsysctl.policy.lint.context import Context, find
 from podsysctl.policy.lint.document import Document, Kind, Path
 from podsysctl.policy.lint.extraction import spec_path
 from podsysctl.policy.lint.finding import Edit, Finding, Rule, Severity
+from podsysctl.policy.lint.knowledge import is_accepted
 from podsysctl.policy.migration import manifests, pod_edits, pods
 from podsysctl.policy.migration.destination import Nodes, Place
 from podsysctl.policy.migration.pods import Setter
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?")
+"""Names that need no quotes and make a Tuned's name; others, as in templates, are left out."""
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -55,11 +60,13 @@ def _fix(
     document: Document, base: Path, setter: Setter, own: dict[str, str], node: dict[str, str]
 ) -> tuple[Edit, ...]:
     """Take the container out, put the values where they belong; nothing unless all of it can be done."""
+    if not all(is_accepted(name) and value.isprintable() for name, value in (*own.items(), *node.items())):
+        return ()
     removed = pod_edits.remove_containers(document, base, setter.key, [setter.index])
     added = pod_edits.add_sysctls(document, base, own)
     if removed is None or added is None:
         return ()
-    name = document.name or "pod"
+    name = document.name if _NAME.fullmatch(document.name) else "pod"
     tuned = manifests.Tuned(f"{name}-sysctls", ((manifests.WORKER_LABEL, ""),), node, owners=[name])
     return (*removed, *added, *(edits.append_document(document, tuned.text()) if node else ()))
 
