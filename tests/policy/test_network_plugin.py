@@ -101,3 +101,27 @@ def test_annotation_cannot_name_every_interface(name: str) -> None:
     """A permission for one interface must not reach `conf.all`, which the kubelet's list forbids."""
     with pytest.raises(UsageError, match="is the name of no interface"):
         interface.parse_interface_sysctls(json.dumps({name: {"net.ipv4.conf.IFNAME.rp_filter": "2"}}))
+
+
+@pytest.mark.parametrize(
+    ("key", "lines", "words"),
+    [
+        ("net.ipv4.conf.IFNAME.rp_filter", None, ""),
+        ("net.ipv4.conf.eth0.rp_filter", None, ""),
+        ("net/ipv4/conf/eth0/rp_filter", None, ""),
+        ("net.ipv4.conf.eth1.rp_filter", None, "is not allowed"),
+        ("net.ipv4.conf.IFNAME.arp_ignore", None, "is not allowed"),
+        ("net.ipv4.conf.IFNAME.arp_ignore", ("arp_ignore$",), ""),
+        ("net.ipv4.conf.IFNAME.rp_filter", ("[",), "error parsing regexp"),
+        ("net.ipv4.conf.IFNAME.rp_filter", (), "is not allowed"),
+        ("net.core.somaxconn", (".",), "allowedUnsafeSysctls"),
+        ("kernel.shmmax", (".",), "invalid net sysctl key"),
+    ],
+)
+def test_annotation_is_judged_as_the_nodes_plugin_does(key: str, lines: tuple[str, ...] | None, words: str) -> None:
+    """The plugin takes each spelling for what it means; `explain` must not refuse what runs."""
+    annotation = json.dumps({"eth0": {key: "2"}})
+    pod = {"metadata": {"name": "p", "annotations": {interface.INTERFACE_SYSCTLS: annotation}}}
+    [verdict] = evaluate_interfaces(pod, NodeFacts(name="n", release="6.18.0", allowed=(), interfaces=lines), [])
+    assert verdict.outcome is (Outcome.REFUSED if words else Outcome.ALLOWED)
+    assert words in verdict.reason

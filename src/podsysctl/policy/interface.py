@@ -209,6 +209,30 @@ def evaluate_bypass(
     return Verdict(Gate.INTERFACE, Outcome.REFUSED, key, text, "allowedUnsafeSysctls of the node")
 
 
+def evaluate_own(
+    key: str, interface: str, lines: Sequence[str] | None, allowed: kubelet.Allowlist | None
+) -> Verdict:
+    """What a node says to one key of the annotation `INTERFACE_SYSCTLS`, which none but our plugin ever sets.
+
+    It takes each spelling of a key for what it means, and a node without a list for one with the default.
+    """
+    problem = problem_of_interface(interface) or tuning_allowlist.resolve(key, interface)[1]
+    if problem:
+        return Verdict(Gate.INTERFACE, Outcome.REFUSED, key, problem, "name of a sysctl below net/")
+    text = None if allowed is None else find_bypass(key, allowed)
+    if text is not None:
+        return Verdict(Gate.INTERFACE, Outcome.REFUSED, key, text, "allowedUnsafeSysctls of the node")
+    entries = default_allowlist() if lines is None else lines
+    try:
+        entry = tuning_allowlist.find_spelling(key, interface, entries)
+    except tuning_allowlist.BrokenEntryError as error:
+        return Verdict(Gate.INTERFACE, Outcome.REFUSED, key, str(error), "allowlist of the node")
+    if entry is None:
+        text = tuning_allowlist.refusal(key, entries)
+        return Verdict(Gate.INTERFACE, Outcome.REFUSED, key, text, "allowlist of the node")
+    return Verdict(Gate.INTERFACE, Outcome.ALLOWED, key, rule=entry)
+
+
 def problem_of_interface(name: str) -> str:
     """Why a pod can have no interface of this name, '' when it can.
 

@@ -111,7 +111,7 @@ def evaluate_interfaces(
                 out.append(interface.evaluate_bypass(key, wanted.interface, node.interfaces, allowed))
         own = (metadata.get("annotations") or {}).get(interface.INTERFACE_SYSCTLS)
         for name, values in interface.parse_interface_sysctls(own).items() if own else ():
-            out += [interface.evaluate_bypass(key, name, node.interfaces, allowed) for key in values]
+            out += [interface.evaluate_own(key, name, node.interfaces, allowed) for key in values]
     except UsageError as error:
         out.append(Verdict(Gate.INTERFACE, Outcome.REFUSED, "", error.message, interface.NETWORKS))
     return out
