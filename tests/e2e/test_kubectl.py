@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
+import socket
 import subprocess
+import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from podsysctl.kernel import namespaces
+from podsysctl.kernel.namespaces import Namespaces
 from tests.e2e.cluster import Cluster, free_port, wait_until
 from tests.e2e.pods import manifest, pod
 
@@ -140,29 +149,99 @@ def test_cp_copies_both_ways(running: tuple[Cluster, str], tmp_path: Path) -> No
     assert (tmp_path / "out.txt").read_text() == source.read_text()
 
 
-def test_port_forward_carries_http(kubectl: Cluster, namespace: str) -> None:
-    """port-forward reaches a port inside the pod."""
-    script = (
-        "while :; do exec 3<>/dev/null; printf 'HTTP/1.0 200 OK\\r\\n\\r\\npong' | "
-        "(command -v nc >/dev/null && nc -l -p 8080 -q 1 || nc -l 8080); done"
-    )
-    web = pod("web", command=["bash", "-c", script])
-    kubectl.kubectl("apply", "-n", namespace, "-f", "-", input_text=manifest(web))
-    kubectl.kubectl("wait", "-n", namespace, "--for=condition=Ready", "pod/web", "--timeout=30s")
-    if kubectl.kubectl("exec", "web", "-n", namespace, "--", "bash", "-c", "command -v nc", check=False).returncode:
-        pytest.skip("no nc on this machine, so none in the toolbox image, and nothing listens in the pod")
+class _Pong(BaseHTTPRequestHandler):
+    """Answers GET with a word and POST with the body that came in."""
+
+    def do_GET(self) -> None:
+        self._answer(b"pong")
+
+    def do_POST(self) -> None:
+        self._answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def network_namespace(cluster: Cluster, namespace: str, name: str) -> str:
+    """The network namespace of a pod, found by one of its processes."""
+    uid = cluster.get("pod", name, "-n", namespace)["metadata"]["uid"]
+    for groups in Path("/proc").glob("[0-9]*/cgroup"):
+        with contextlib.suppress(OSError):
+            if uid in groups.read_text():
+                return str(groups.with_name("ns") / "net")
+    raise AssertionError(f"no process belongs to pod {uid}")
+
+
+@pytest.fixture
+def pong(running: tuple[Cluster, str]) -> Iterator[int]:
+    """A web server of this process that listens inside pod `p`, which needs no program in the image; its port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Pong, bind_and_activate=False)
+    server.socket.close()
+
+    def listen() -> None:
+        server.socket = socket.socket()
+        server.server_bind()
+        server.server_activate()
+
+    namespaces.run_in(Namespaces.of_netns(network_namespace(*running, "p")), listen)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@contextlib.contextmanager
+def forwarded(cluster: Cluster, namespace: str, target: int, websockets: str) -> Iterator[int]:
+    """A running `kubectl port-forward pod/p`; the port on this side."""
     port = free_port()
     with subprocess.Popen(
-        ["kubectl", "port-forward", "-n", namespace, "pod/web", f"{port}:8080"],
-        env=kubectl.environment(), stdout=subprocess.PIPE, text=True,
+        ["kubectl", "port-forward", "-n", namespace, "pod/p", f"{port}:{target}"],
+        env={**cluster.environment(), "KUBECTL_PORT_FORWARD_WEBSOCKETS": websockets},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as forward:  # fmt: skip
         try:
             assert forward.stdout is not None
             assert forward.stdout.readline().startswith("Forwarding from 127.0.0.1")
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
-                assert answer.read() == b"pong"
+            yield port
         finally:
             forward.terminate()
+
+
+@pytest.mark.parametrize("websockets", ["true", "false"])
+def test_port_forward_carries_http(running: tuple[Cluster, str], pong: int, websockets: str) -> None:
+    """port-forward reaches a port inside the pod, over WebSocket and SPDY, with several large bodies at once."""
+    with forwarded(*running, pong, websockets) as port:
+        url = f"http://127.0.0.1:{port}/"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert answer.read() == b"pong"
+        bodies = [os.urandom(2_000_000) for _ in range(4)]
+
+        def echo(body: bytes) -> bytes:
+            with urllib.request.urlopen(url, data=body, timeout=60) as answer:
+                return bytes(answer.read())
+
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(echo, bodies)) == bodies
+
+
+@pytest.mark.parametrize("websockets", ["true", "false"])
+def test_port_forward_to_a_silent_port_ends_the_connection_only(running: tuple[Cluster, str], websockets: str) -> None:
+    """Nobody listens: the client's connection ends, and the node goes on."""
+    with forwarded(*running, 9, websockets) as port, socket.create_connection(("127.0.0.1", port), 10) as client:
+        with contextlib.suppress(ConnectionError):
+            client.sendall(b"x")
+        client.settimeout(20)
+        with contextlib.suppress(ConnectionError):
+            assert client.recv(1) == b""
+    assert running[0].kubectl("exec", "p", "-n", running[1], "--", "echo", "on").stdout == "on\n"
 
 
 def test_wait_events_and_explain(running: tuple[Cluster, str]) -> None:

@@ -51,6 +51,15 @@ async def test_environment_env_overrides_env_from() -> None:
     assert got == {"P_a": "own", "P_b": "2"}
 
 
+async def test_environment_never_comes_from_binary_data() -> None:
+    """A ConfigMap's binaryData is for files: bytes in a variable would keep the container from starting."""
+    cfg = {"kind": "ConfigMap", "data": {"a": "1"}, "binaryData": {"b": "AAEC/w=="}}
+    assert await _resolve(container(envFrom=[{"configMapRef": {"name": "cfg"}}]), cfg=cfg) == {"a": "1"}
+    source = {"configMapKeyRef": {"name": "cfg", "key": "b"}}
+    with pytest.raises(ContainerConfigError, match="couldn't find key b in ConfigMap default/cfg"):
+        await _resolve(container(env=[{"name": "A", "valueFrom": source}]), cfg=cfg)
+
+
 async def test_environment_secret_key_is_decoded() -> None:
     """A Secret's value is base64 on the wire."""
     source = {"secretKeyRef": {"name": "s", "key": "k"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from podsysctl.node import conditions, container_status, status
@@ -209,6 +210,15 @@ def test_container_state_unknown_after_running_is_terminated() -> None:
     )
     assert built[0]["state"]["terminated"]["exitCode"] == 137
     assert built[0]["restartCount"] == 3
+
+
+def test_container_that_never_started_began_in_1970() -> None:
+    """The runtime's 0 is a time to the kubelet; null would be year 1 in `kubectl describe`."""
+    ended = replace(record(state=EXITED, exit_code=128), started_ns=0, reason="StartError")
+    built = container_status.build(
+        pod(restartPolicy="Never"), runtime(ended), pod()["spec"]["containers"], [], {}, "containerd"
+    )
+    assert built[0]["state"]["terminated"]["startedAt"] == "1970-01-01T00:00:00Z"
 
 
 def test_conditions_owned_are_those_built() -> None:

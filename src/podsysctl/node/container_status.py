@@ -21,6 +21,7 @@ CONTAINER_CREATING = "ContainerCreating"
 POD_INITIALIZING = "PodInitializing"
 STATUS_UNKNOWN = "ContainerStatusUnknown"
 GONE_EXIT_CODE = 137
+EPOCH = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +175,9 @@ def _terminated(record: ContainerRecord, runtime_name: str) -> Status:
         out["reason"] = record.reason
     if record.message:
         out["message"] = record.message
-    out["startedAt"] = wire_time(record.started_ns)
-    out["finishedAt"] = wire_time(record.finished_ns)
+    # A container that could not be started began in 1970: the kubelet takes the runtime's 0 as a time.
+    out["startedAt"] = wire_time(record.started_ns) or EPOCH
+    out["finishedAt"] = wire_time(record.finished_ns) or EPOCH
     out["containerID"] = f"{runtime_name}://{record.id}"
     return out
 

@@ -83,7 +83,8 @@ class Resolver:
         if cached not in self._read:
             read = self.references.config_map if kind == "configmap" else self.references.secret
             obj = await read(pods.namespace(self.pod), name)
-            self._read[cached] = None if obj is None else data_of(obj)
+            # Variables never come from binaryData (kubelet_pods.go, makeEnvironmentVariables).
+            self._read[cached] = None if obj is None else data_of(obj, binary=False)
         data = self._read[cached]
         if data is None and not optional:
             raise ContainerConfigError(f'{kind} "{name}" not found')

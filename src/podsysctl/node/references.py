@@ -125,12 +125,12 @@ def referenced(pod: pods.Pod) -> set[Key]:
     return out
 
 
-def data_of(obj: dict[str, Any]) -> dict[str, bytes]:
-    """The data of a ConfigMap or Secret as bytes."""
+def data_of(obj: dict[str, Any], *, binary: bool = True) -> dict[str, bytes]:
+    """The data of a ConfigMap or Secret as bytes; `binary` says whether a ConfigMap's binaryData counts."""
     if obj.get("kind") == "Secret" or "stringData" in obj or "type" in obj:
         return {key: _decode(value) for key, value in (obj.get("data") or {}).items()}
     out = {key: str(value).encode() for key, value in (obj.get("data") or {}).items()}
-    return out | {key: _decode(value) for key, value in (obj.get("binaryData") or {}).items()}
+    return out | {key: _decode(value) for key, value in ((obj.get("binaryData") if binary else None) or {}).items()}
 
 
 def _decode(value: str | None) -> bytes:
