@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from typing import TYPE_CHECKING
 
@@ -38,11 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-r", "--pattern", metavar="REGEX", default="", help="only names that match")
     parser.add_argument("-q", "--quiet", action="store_true", help="do not print what is written")
     parser.add_argument("-w", "--write", action="store_true", help="only write, do not print values")
+    parser.add_argument("-V", "--version", action="store_true", help="print the version of this program")
+    parser.add_argument("-o", "-x", action="store_true", dest="nothing", help="do nothing, as in sysctl(8)")
+    parser.add_argument("-d", action="help", help="as -h")
     sysctl_target.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """As sysctl(8); exit code 1 when something failed."""
+    if args.version:
+        from podsysctl.base import versions
+
+        sysctl_output.write(f"podsysctl {versions.PROGRAM_VERSION}\n")
+        return 0
+    args.variables += args.trailing or []
     if args.all or (args.pattern and not args.variables and args.load is None):
         args.patterns, args.regex, args.output = [], args.pattern, "text"
         return sysctl_list.run(args)
@@ -72,7 +82,7 @@ def _print(args: argparse.Namespace, text: str) -> bool:
         sysctl_output.write("".join(value for _, value in readings if isinstance(value, str)))
     else:
         sysctl_list.print_readings(readings, names=args.names, values=args.values)
-    return not failed and not any(isinstance(value, KernelError) for _, value in readings)
+    return not failed and not any(map(sysctl_list.is_failure, readings))
 
 
 def _write(args: argparse.Namespace, text: str) -> bool:
@@ -88,24 +98,27 @@ def _write(args: argparse.Namespace, text: str) -> bool:
             return True
         sys.stderr.write(f"podsysctl: {error.message}\n")
         return False
-    if args.dry_run:
-        for name, value in values.items():
-            sysctl_output.write(sysctl_output.lines_of(name.dotted, value, names=args.names, values=args.values))
-        return True
     try:
-        written = sysctl_target.run(args, lambda: procsys.write_all(values))
+        if args.dry_run:
+            sysctl_target.run(args, lambda: procsys.check_exist(values))
+        else:
+            sysctl_target.run(args, lambda: procsys.write_all(values))
     except KernelError as error:
-        if args.ignore and error.errno == 2:
+        if args.ignore and error.errno == errno.ENOENT:
             return True
         sys.stderr.write(f"podsysctl: {error.message}\n")
         return False
-    for item in written:
-        _say(args, item.name.dotted, item.wanted)
+    for name, value in values.items():
+        _say(args, name.dotted, value)
     return True
 
 
 def _say(args: argparse.Namespace, name: str, value: str) -> None:
-    if not args.quiet:
+    if args.quiet and not args.dry_run:
+        return
+    if args.binary:
+        sysctl_output.write(value)
+    else:
         sysctl_output.write(sysctl_output.lines_of(name, value, names=args.names, values=args.values))
 
 
@@ -131,6 +144,8 @@ def _load(args: argparse.Namespace, files: list[str]) -> int:
 def _system(args: argparse.Namespace) -> int:
     from podsysctl.kernel import settings
 
+    if not args.quiet:
+        sysctl_output.write("".join(f"* Applying {file} ...\n" for file in settings.applied_files()))
     assignments, problems = settings.read_sysctl_files()
     for problem in problems:
         sys.stderr.write(f"podsysctl: {problem}, continuing\n")

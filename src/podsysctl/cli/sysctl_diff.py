@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Two sides and patterns."""
     parser.add_argument("left", metavar="LEFT", help="one side")
     parser.add_argument("right", metavar="RIGHT", help="the other side")
-    parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="compare only these names")
+    parser.add_argument("patterns", nargs="*", default=[], metavar="PATTERN", help="compare only these names")
     parser.add_argument("--missing", action="store_true", help="also names that one side does not have")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="form of output")
 

@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print each; exit code 1 when one does not exist."""
+    args.names_or_patterns += args.trailing or []
     texts, ignore = args.names_or_patterns, args.ignore
     if args.interface:
         ignore = ignore or not texts  # the list has names that no kernel has
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         sysctl_output.write("".join(value for _, value in readings if isinstance(value, str)))
     else:
         sysctl_list.print_readings(readings, names=args.names, values=args.values)
-    if failed or any(isinstance(value, KernelError) for _, value in readings):
+    if failed or any(map(sysctl_list.is_failure, readings)):
         raise ShownError
     return 0
 
@@ -96,7 +97,7 @@ def read_named(
         elif not ignore:
             failed = True
             sys.stderr.write(f"podsysctl: {found.message}\n")
-            sys.stderr.write(hint_for(text))
+            sys.stderr.write(hint_for(text) if found.errno == errno.ENOENT else "")
     return out, failed
 
 
@@ -106,6 +107,8 @@ def _select(text: str) -> list[tuple[SysctlName, procsys.Reading]] | KernelError
         found = sysctl_list.select([text], "")
     except KernelError as error:
         return error
+    if len(found) == 1 and sysctl_list.is_unset(found[0][1]):
+        return KernelError(f"{found[0][0]}: has not been set", errno=errno.EIO)
     return found or KernelError(f"{text}: matches no parameter of this namespace", errno=errno.ENOENT)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 
+from podsysctl.base.errors import KernelError
 from podsysctl.cli import sysctl_output, sysctl_target
 from podsysctl.kernel import procsys
 from podsysctl.sysctls.name import SysctlName
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the list; exit code 0, or 1 when nothing matched a pattern."""
+    args.patterns += args.trailing or []
     selected = sysctl_target.run(args, lambda: select(args.patterns, args.regex, empty=args.names))
     selected = sysctl_target.with_own_users(args, selected)
     if not args.deprecated:
@@ -40,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
         sysctl_output.write_json({name.dotted: value for name, value in selected if isinstance(value, str)})
     elif args.output == "table":
         _print_table(selected)
+    elif getattr(args, "binary", False):
+        sysctl_output.write("".join(value for _, value in selected if isinstance(value, str)))
     else:
         print_readings(selected, names=args.names, values=args.values)
     return 0 if selected or not (args.patterns or args.regex) else 1
@@ -54,9 +59,19 @@ def print_readings(
         if isinstance(value, str) or names:
             text = value if isinstance(value, str) else ""
             pieces.append(sysctl_output.lines_of(name.dotted, text, names=names, values=values))
-        else:
+        elif not is_unset(value):
             sys.stderr.write(f"podsysctl: reading {value.message}\n")
     sysctl_output.write("".join(pieces))
+
+
+def is_unset(value: procsys.Reading) -> bool:
+    """Is it an IPv6 stable_secret that nobody has set? Of those sysctl(8) says nothing either."""
+    return isinstance(value, KernelError) and value.errno == errno.EIO
+
+
+def is_failure(reading: tuple[SysctlName, procsys.Reading]) -> bool:
+    """Could a value not be read that is there?"""
+    return isinstance(reading[1], KernelError) and not is_unset(reading[1])
 
 
 def select(patterns: list[str], regex: str, *, empty: bool = False) -> list[tuple[SysctlName, procsys.Reading]]:
@@ -73,7 +88,9 @@ def select(patterns: list[str], regex: str, *, empty: bool = False) -> list[tupl
     wild = [pattern.parse_pattern(text) for text in patterns if pattern.is_pattern(text)]
     for text in patterns:
         if not pattern.is_pattern(text):
-            out.update(procsys.read_tree(name.parse_path(text)))
+            # A shell completes a group with the separator behind it.
+            group = text[:-1] if len(text) > 1 and text[-1] in "./" else text
+            out.update(procsys.read_tree(name.parse_path(group)))
     if wild or not patterns:
         out.update(item for item in procsys.read_tree(empty=empty) if not wild or any(p.matches(item[0]) for p in wild))
     if regex:

@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     sysctl_output.write(sysctl_output.lines_of(name.dotted, live))
     rows = [(x.source.kind, sysctl_output.one_line(x.source.value), x.verdict, x.source.where) for x in layers]
-    sysctl_output.write_table(("WHO", "WANTS", "VERDICT", "WHERE"), rows)
+    if rows:
+        sysctl_output.write_table(("WHO", "WANTS", "VERDICT", "WHERE"), rows)
     if by is None:
         computed = "" if any(x.source.kind == "kernel default" for x in layers) else "computed by the kernel, or "
         text = f"nobody known asks for this value: it was {computed}set by hand or by another program since boot"

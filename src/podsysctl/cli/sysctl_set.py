@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write; exit code 1 when the kernel refuses or takes another value."""
+    args.assignments += args.trailing or []
     if args.undo:
         return _undo(args)
     if not args.assignments:
@@ -43,18 +44,19 @@ def run(args: argparse.Namespace) -> int:
     values = parse_assignments(args.assignments)
     check(values, force=args.force)
     sysctl_target.check_own(args, values, force=args.force)
-    if args.dry_run:
-        for name, text in values.items():
-            sysctl_output.write(sysctl_output.lines_of(name.dotted, text))
-        return 0
     try:
-        return apply(args, values)
+        if not args.dry_run:
+            return apply(args, values)
+        sysctl_target.run(args, lambda: procsys.check_exist(values))
     except KernelError as error:
         unknown = [name for name in values if catalogue.find(name) is None] if error.errno == errno.ENOENT else []
         close = catalogue.suggest(unknown[0].dotted) if unknown else []
         if not close:
             raise
         raise KernelError(error.message, errno=error.errno, hint=f"did you mean {' or '.join(close)}?") from error
+    for name, text in values.items():
+        sysctl_output.write(sysctl_output.lines_of(name.dotted, text))
+    return 0
 
 
 def apply(args: argparse.Namespace, values: dict[SysctlName, str]) -> int:
@@ -101,8 +103,10 @@ def parse_assignments(texts: list[str]) -> dict[SysctlName, str]:
     out: dict[SysctlName, str] = {}
     for text in texts:
         name, equals, wanted = text.partition("=")
-        if not equals:
-            raise UsageError(f"{text!r} is not of the form NAME=VALUE")
+        if not equals or not name.strip():
+            raise UsageError(
+                f"{text!r} is not of the form NAME=VALUE", hint="write it as one word, in quotes where it holds spaces"
+            )
         out[parse_path(name.strip())] = wanted.strip()
     return out
 

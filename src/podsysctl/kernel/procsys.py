@@ -184,6 +184,13 @@ def exists(name: SysctlName) -> bool:
         return False
 
 
+def check_exist(names: Iterable[SysctlName]) -> None:
+    """Raise KernelError, as a write would, for the first name that the calling thread's namespaces do not have."""
+    for name in names:
+        if not exists(name):
+            raise _translate(OSError(errno.ENOENT, ""), name.dotted, "write")
+
+
 def write(name: SysctlName, value: str, *, spec: ValueSpec | None = None, journal: Journal | None = None) -> Written:
     """Write one value in the calling thread's namespaces and read it back.
 
@@ -298,7 +305,8 @@ def _original(root: int, name: SysctlName) -> str | None:
     try:
         return _read(root, name)
     except KernelError as error:
-        if error.errno in (errno.EACCES, errno.EPERM) and exists(name):
+        # EIO: an IPv6 stable_secret that nobody has set yet (addrconf_sysctl_stable_secret in net/ipv6/addrconf.c).
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EIO) and exists(name):
             return None
         raise
 
@@ -425,7 +433,9 @@ _REASONS = {
 def _translate(error: OSError, label: str, verb: str, value: str = "") -> KernelError:
     number = error.errno or 0
     text = _REASONS.get(number, os.strerror(number))
-    if number == errno.EACCES and verb == "write":
+    if number == errno.EACCES and os.geteuid() == 0:  # nothing but the file's mode keeps root out
+        text = "is read-only" if verb == "write" else "can only be written"
+    elif number == errno.EACCES and verb == "write":
         text = "is read-only for this user"
     subject = f"{label} = {value!r}" if value else label
     code = errno.errorcode.get(number, str(number))

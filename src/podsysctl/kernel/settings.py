@@ -47,12 +47,18 @@ def sysctl_files(root: Path = Path("/")) -> list[Path]:
     return [chosen[name] for name in sorted(chosen) if chosen[name].is_file()]
 
 
-def read_sysctl_files(root: Path = Path("/")) -> tuple[list[Assignment], list[Problem]]:
-    """Every assignment of sysctl.d and then of /etc/sysctl.conf, which `sysctl --system` applies last."""
+def applied_files(root: Path = Path("/")) -> list[Path]:
+    """Those files and then /etc/sysctl.conf, unless one of them is a link to it: what `sysctl --system` applies."""
     files = sysctl_files(root)
     conf = root / "etc/sysctl.conf"
     if conf.is_file() and not any(file.resolve() == conf.resolve() for file in files):
         files.append(conf)
+    return files
+
+
+def read_sysctl_files(root: Path = Path("/")) -> tuple[list[Assignment], list[Problem]]:
+    """Every assignment of sysctl.d and of /etc/sysctl.conf, in the order of application."""
+    files = applied_files(root)
     assignments: list[Assignment] = []
     problems: list[Problem] = []
     for file in files:

@@ -94,9 +94,9 @@ def parse_value(spec: ValueSpec | None, text: str, *, name: str = "", partial: b
     if spec.kind is ValueKind.ENUM:
         return _parse_enum(spec, words, label)
     if spec.kind is ValueKind.BITMAP:
-        return _parse_bitmap(spec, "".join(words), label)
+        return _parse_bitmap(spec, _one_word(words, label), label)
     if spec.kind is ValueKind.MASK:
-        return Value(ValueKind.MASK, (_parse_mask("".join(words), label),))
+        return Value(ValueKind.MASK, (_parse_mask(_one_word(words, label), label),))
     return _parse_numbers(spec, words, label, partial)
 
 
@@ -129,12 +129,14 @@ def values_equal(spec: ValueSpec | None, one: str, other: str) -> bool:
     >>> values_equal(None, "4096\\t87380\\t16777216\\n", "4096 87380 16777216")
     True
     """
+    left, right = one.split(), other.split()
+    if spec is not None and spec.kind is ValueKind.STRING:
+        return left == right or (len(left) == len(right) == 1 and _addresses_equal(left[0], right[0]))
     if spec is not None:
         try:
             return parse_value(spec, one, partial=True) == parse_value(spec, other, partial=True)
         except ValueSyntaxError:
             pass
-    left, right = one.split(), other.split()
     return len(left) == len(right) and all(_word_equal(a, b) for a, b in zip(left, right, strict=True))
 
 
@@ -171,10 +173,16 @@ def _parse_enum(spec: ValueSpec, words: tuple[str, ...], label: str) -> Value:
     return Value(ValueKind.ENUM, words=(text,))
 
 
+def _one_word(words: tuple[str, ...], label: str) -> str:
+    if len(words) > 1:
+        raise ValueSyntaxError(f"{label}{_short(' '.join(words))} holds a blank; only commas separate here")
+    return words[0] if words else ""
+
+
 def _parse_bitmap(spec: ValueSpec, text: str, label: str) -> Value:
     top = spec.maximum if spec.maximum is not None else _BITS_MAX
     ranges: list[tuple[int, int]] = []
-    for piece in text.split(",") if text else []:
+    for piece in text.removesuffix(",").split(",") if text else []:  # the kernel takes one comma at the end
         low_text, dash, high_text = piece.partition("-")
         low = parse_number(low_text, label)
         high = parse_number(high_text, label) if dash else low
@@ -193,10 +201,13 @@ def _parse_bitmap(spec: ValueSpec, text: str, label: str) -> Value:
 
 
 def _parse_mask(text: str, label: str) -> int:
-    if not re.fullmatch(r"[0-9a-fA-F]{1,8}(?:,[0-9a-fA-F]{1,8})*", text, re.ASCII):
+    if not text:
+        return 0  # as the kernel does
+    words = text.removeprefix(",").removesuffix(",")
+    if not re.fullmatch(r"[0-9a-fA-F]{1,8}(?:,[0-9a-fA-F]{1,8})*", words, re.ASCII):
         raise ValueSyntaxError(f"{label}{_short(text)} is not a hexadecimal mask")
     number = 0
-    for word in text.split(","):
+    for word in words.split(","):
         number = (number << 32) | int(word, 16)
     return number
 
@@ -212,9 +223,23 @@ def _mask_text(number: int) -> str:
 def _word_equal(one: str, other: str) -> bool:
     if one == other:
         return True
+    if ":" in one:
+        return _addresses_equal(one, other)
     try:
         return parse_number(one) == parse_number(other)
     except ValueSyntaxError:
+        return False
+
+
+def _addresses_equal(one: str, other: str) -> bool:
+    """IPv6 addresses have many spellings; the kernel prints the longest one."""
+    if ":" not in one or ":" not in other:
+        return False
+    import ipaddress
+
+    try:
+        return ipaddress.IPv6Address(one) == ipaddress.IPv6Address(other)
+    except ValueError:
         return False
 
 
