@@ -462,6 +462,22 @@ BAD: list[Case] = [
         "m.yaml:27:15: priority 20 is also that of t",
         NEW,
     ),
+    ("PSC305", one(tuned("t", "[main]\ninclude=nowhere\n")), "m.yaml:7:11: Cannot find profile 'nowhere'", NEW),
+    ("PSC305", one(tuned("t", "[sysctl]\nvm.swappiness=${x}\n")), "m.yaml:10:7: variable ${x} is not defined", NEW),
+    ("PSC305", one(tuned("t", "[sysctl]\nnet.ipv4.tcp_rmem=>5\n")), "m.yaml:10:7: > compares one number", NEW),
+    ("PSC305", one(tuned("t", "[sysctl]\nnet.ipv4.ip_forward=0\n")), "m.yaml:10:7: would break pod networking", NEW),
+    ("PSC305", one(tuned("t", "[requirements]\nvm.swappiness=5\n")), "m.yaml:10:7: is no requirement", NEW),
+    ("PSC305", one(tuned("t", "[sysfs]\n/sys/power/state=mem\n")), "m.yaml:10:7: changes the power state", NEW),
+    (
+        "PSC305",
+        one(
+            tuned("a", "[sysctl]\nvm.swappiness=${x}\n", recommend="b")
+            + "---\n"
+            + tuned("b", "[main]\ninclude=a\n", recommend="b")
+        ),
+        "m.yaml:10:7: variable ${x} is not defined",
+        NEW,
+    ),
     ("PSC401", one(attachment("{")), "m.yaml:6:11: spec.config is not JSON", NEW),
     (
         "PSC401",
@@ -577,6 +593,16 @@ GOOD: list[tuple[str, Files, Target]] = [
     ("PSC302", one(tuned("t", "[sysctl]\nvm.swappiness=10\n", recommend="openshift-node")), NEW),
     ("PSC303", one(tuned("t", "[sysctl]\nvm.swappiness=10\n")), NEW),
     ("PSC304", one(tuned("t", "[main]\n") + "---\n" + tuned("u", "[main]\n", priority=21)), NEW),
+    ("PSC305", one(tuned("t", "[main]\ninclude=realtime,-none\n[sysctl]\nvm.swappiness=>5\n")), NEW),
+    (
+        "PSC305",
+        one(
+            tuned("a", "[sysctl]\nvm.swappiness=${x}\n", recommend="b")
+            + "---\n"
+            + tuned("b", "[main]\ninclude=a\n[variables]\nx=5\n", recommend="b")
+        ),
+        NEW,
+    ),
     ("PSC401", one(attachment(TUNING.format(first=BRIDGE, sysctl=ACCEPT))), NEW),
     ("PSC402", one(attachment(TUNING.format(first=BRIDGE, sysctl=ACCEPT))), NEW),
     ("PSC501", one(COMPOSE.format(extra="restart: always", entry="net.core.somaxconn: 1024")), NEW),

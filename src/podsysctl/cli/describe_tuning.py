@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.cli.describe_text import Writer, controller, moment
 from podsysctl.client.rest import Object
-from podsysctl.controllers.tuning import plans, rules
+from podsysctl.controllers.tuning import rules
 from podsysctl.controllers.tuning.rules import Match, Rule
 from podsysctl.objects import tuning
+from podsysctl.sysctls.tuned import anywhere
 from podsysctl.sysctls.tuned.build import build_plan
 from podsysctl.sysctls.tuned.plan import Plan, Setting
 
@@ -135,7 +136,7 @@ def _conditions(w: Writer, obj: Object) -> None:
 def _plan(w: Writer, name: str, texts: Mapping[str, str]) -> None:
     """The sysctls that the profile comes to; those that depend on the machine are only counted."""
     try:
-        first, *others = (build_plan(name, texts, machine) for machine in plans.MACHINES)
+        first, *others = (build_plan(name, texts, machine) for machine in anywhere.MACHINES)
     except PodsysctlError as error:
         w.line(0, f"Sysctls:\tnone: {error.message}")
         return

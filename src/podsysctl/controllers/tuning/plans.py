@@ -11,21 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from podsysctl.controllers.tuning.collection import Collection
-from podsysctl.sysctls.tuned import shipped
-from podsysctl.sysctls.tuned.build import build_plan
-from podsysctl.sysctls.tuned.plan import MachineFacts, Plan, ProfileError
+from podsysctl.sysctls.tuned import anywhere, shipped
+from podsysctl.sysctls.tuned.plan import Plan, ProfileError
 
-MACHINES = (
-    MachineFacts(virtualization="none", cpus=tuple(range(64))),
-    MachineFacts(virtualization="kvm", cpus=(0, 1)),
-)
 MOST_NAMED = 3
 """Entries of one profile that a message names; the others are counted."""
 _INCLUDE = re.compile(r"^\s*include\s*=(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _NAMES = re.compile(r"[,;:${}\s]+")
 """What stands between names; our own profiles choose between two by a function, and both are taken."""
-_OF_THE_MACHINE = "variables_file"
-"""In problems about a file of variables, which only the node can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +72,17 @@ def _judge(name: str, collection: Collection) -> tuple[str, bool]:
     """What is wrong with a profile, and whether it has requirements."""
     if name not in collection.texts and name not in shipped.PROFILES:
         return f"profile {name} is recommended, and defined neither by a Tuned nor by this program", False
-    plans = [_read(name, collection.texts, machine) for machine in MACHINES]
-    text = _wrong(plans)
-    demanding = any(isinstance(plan, Plan) and plan.requirements for plan in plans)
+    found = anywhere.plans(name, collection.texts)
+    text = _wrong(found)
+    demanding = any(isinstance(plan, Plan) and plan.requirements for plan in found)
     return f"profile {name}: {text}" if text else "", demanding
 
 
-def _read(name: str, texts: Mapping[str, str], machine: MachineFacts) -> Plan | str:
-    try:
-        return build_plan(name, texts, machine)
-    except ProfileError as error:
-        return error.message
-
-
-def _wrong(plans: list[Plan | str]) -> str:
+def _wrong(found: tuple[Plan | ProfileError, ...]) -> str:
     """What every machine would say; '' when one of them has nothing against it."""
-    errors = [plan for plan in plans if isinstance(plan, str)]
-    if len(errors) == len(plans):
-        return errors[0]
-    said = [
-        [str(p) for p in plan.problems if _OF_THE_MACHINE not in p.message] for plan in plans if isinstance(plan, Plan)
-    ]
-    shared = [text for text in said[0] if all(text in other for other in said)]
-    if errors or not shared:
-        return ""
-    more = f"; and {len(shared) - MOST_NAMED} more" if len(shared) > MOST_NAMED else ""
-    return "; ".join(shared[:MOST_NAMED]) + more
+    error = anywhere.error(found)
+    if error is not None:
+        return error.message
+    said = [str(problem) for problem in anywhere.problems(found)]
+    more = f"; and {len(said) - MOST_NAMED} more" if len(said) > MOST_NAMED else ""
+    return "; ".join(said[:MOST_NAMED]) + more

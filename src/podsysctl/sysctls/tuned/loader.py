@@ -109,7 +109,8 @@ def _load(search: _Search, name: str, depth: int) -> None:
             try:
                 _load(search, part.strip() if part else part, depth + 1)
             except _Refused as error:
-                error.hint = error.hint or f"it is included by {include.place}"
+                late = "; variables are read after includes" if "${" in part else ""
+                error.hint = error.hint or f"it is included by {include.place}{late}"
                 raise
     search.profiles.append(profile)
 

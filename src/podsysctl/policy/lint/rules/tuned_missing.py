@@ -15,7 +15,7 @@ from podsysctl.policy.lint.document import Kind
 from podsysctl.policy.lint.extraction import profiles
 from podsysctl.policy.lint.finding import Finding, Rule, Severity
 
-_SHIPPED = frozenset(
+SHIPPED = frozenset(
     {
         "openshift",
         "openshift-node",
@@ -37,12 +37,13 @@ _SHIPPED = frozenset(
         "mssql",
     }
 )
+"""Profiles of TuneD and of OpenShift, which need no definition."""
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Compare recommendations with all profiles among the files."""
     documents = list(context.of_kind(Kind.TUNED))
-    known = _SHIPPED | {name for document in documents for _, name, _ in profiles(document)}
+    known = SHIPPED | {name for document in documents for _, name, _ in profiles(document)}
     for document in documents:
         entries = document.get("spec", "recommend")
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
