@@ -57,6 +57,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("check", "check", "Lint manifests and node files that set kernel parameters", SYSCTL),
     Command("migrate", "migrate", "Replace privileged containers that set kernel parameters", SYSCTL),
     Command("explain", "explain", "Say what every gate thinks of a pod, or explain a kernel parameter", SYSCTL),
+    Command("webhook", "webhook", "Prefer nodes that accept a pod's sysctls, whatever the scheduler", SYSCTL),
     Command("get", "get", "List objects", OBJECTS),
     Command("describe", "describe", "Show an object in detail, with its events", OBJECTS),
     Command("apply", "apply", "Bring objects to the state that files describe", OBJECTS),
