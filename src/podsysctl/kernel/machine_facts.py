@@ -14,14 +14,15 @@ _CPU = "/sys/devices/system/cpu"
 _DETECT_TIMEOUT_S = 5
 
 
-def read_machine_facts(root: Path = Path("/"), variables_files: tuple[str, ...] = ()) -> MachineFacts:
+def read_machine_facts(root: Path = Path("/")) -> MachineFacts:
     """The facts of the machine whose files are below `root`; what cannot be read is left out.
 
-    `variables_files` are further texts to hold, those that `[variables]` sections include.
+    Files of variables, which profiles include, are those of /etc/tuned.
     """
     online = cpulist.unpack(_text(root, f"{_CPU}/online").strip()) or list(range(os.cpu_count() or 1))
     topology = [f"{_CPU}/cpu{cpu}/topology/physical_package_id" for cpu in online]
-    paths = ("/proc/cpuinfo", f"{_CPU}/present", *topology, *variables_files)
+    variables = [f"/etc/tuned/{path.name}" for path in sorted((root / "etc/tuned").glob("*.conf"))]
+    paths = ("/proc/cpuinfo", f"{_CPU}/present", *topology, *variables)
     return MachineFacts(
         virtualization=_virtualization(root),
         cpus=tuple(online),

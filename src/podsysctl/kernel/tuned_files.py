@@ -37,9 +37,8 @@ def plan_of_active(root: Path = Path("/")) -> Plan | None:
     names = active(root)
     if not names:
         return None
-    variables = tuple(f"/etc/tuned/{path.name}" for path in sorted((root / "etc/tuned").glob("*.conf")))
     try:
-        return build.build(names, directories(root), read_machine_facts(root, variables))
+        return build.build(names, directories(root), read_machine_facts(root))
     except ProfileError:
         return None
 
