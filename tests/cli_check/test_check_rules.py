@@ -70,6 +70,14 @@ def attachment(config: str) -> str:
     )
 
 
+def annotated_pod(annotation: str) -> str:
+    """A pod with this annotation in line 6."""
+    return (
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  annotations:\n"
+        f"    {annotation}\nspec:\n  containers: [{{name: c, image: i}}]\n"
+    )
+
+
 def scc(fields: str) -> str:
     """A constraint with valid strategies and these fields from line 7 on."""
     return (
@@ -486,6 +494,22 @@ BAD: list[Case] = [
         NEW,
     ),
     ("PSC401", one(attachment(TUNING.format(first="", sysctl=ACCEPT))), "m.yaml:6:11: tuning stands first", NEW),
+    ("PSC401", one(attachment('{"type": "tuning", "SysCtl": {}}')), 'm.yaml:6:11: must be spelled "sysctl"', NEW),
+    (
+        "PSC401",
+        one(attachment('{"type": "bridge", "ipam": {"type": "tuning"}}')),
+        "m.yaml:6:11: run by another one through ipam",
+        NEW,
+    ),
+    *(
+        ("PSC401", one(annotated_pod(annotation)), f"m.yaml:6:{5 + annotation.index(': ') + 2}: {words}", NEW)
+        for annotation, words in (
+            ("podsysctl.dev/interface-sysctls: '{'", "is not JSON"),
+            ("podsysctl.dev/interface-sysctls: '{\"all\": {}}'", "'all' is the name of no interface"),
+            ("k8s.v1.cni.cncf.io/networks: a@default", "'default' is the name of no interface"),
+            ("k8s.v1.cni.cncf.io/networks: a/b/c", "Invalid network object"),
+        )
+    ),
     (
         "PSC402",
         one(attachment(TUNING.format(first=BRIDGE, sysctl='"kernel.sem": "1"'))),
@@ -604,6 +628,8 @@ GOOD: list[tuple[str, Files, Target]] = [
         NEW,
     ),
     ("PSC401", one(attachment(TUNING.format(first=BRIDGE, sysctl=ACCEPT))), NEW),
+    ("PSC401", one(annotated_pod("k8s.v1.cni.cncf.io/networks: a@net5,b")), NEW),
+    ("PSC401", one(annotated_pod("podsysctl.dev/interface-sysctls: ''")), NEW),
     ("PSC402", one(attachment(TUNING.format(first=BRIDGE, sysctl=ACCEPT))), NEW),
     ("PSC501", one(COMPOSE.format(extra="restart: always", entry="net.core.somaxconn: 1024")), NEW),
     ("PSC601", {"sysctl.d/a.conf": "# text\n-kernel.sem\n-vm.swappiness = 1\n"}, NEW),
