@@ -3,7 +3,7 @@
 One file of JSON lines; each line is appended and fsynced. A record begins as "about to write", becomes
 "confirmed" with the value the kernel then showed, and ends as "forgotten". After a reboot the originals mean
 nothing (the kernel has started from its own defaults) and are dropped. Reading and writing /proc/sys itself
-is `procsys.py`.
+is `procsys.py`; files of /sys, which have a journal of their own, are `sysfs.py`'s.
 """
 
 from __future__ import annotations
@@ -11,43 +11,48 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
 
 from podsysctl.base.errors import KernelError
 from podsysctl.sysctls.name import SysctlName, parse_name
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
+K = TypeVar("K", bound=Hashable)
+
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RecordOf(Generic[K]):
     """One parameter that was, or was about to be, written.
 
     `original` is the value before our first write; `wanted` what we last asked for; `confirmed` what the
     kernel showed after it, None when the program died in between.
     """
 
-    name: SysctlName
+    name: K
     original: str
     wanted: str
     confirmed: str | None
 
 
-class Journal:
+Record = RecordOf[SysctlName]
+
+
+class JournalOf(Generic[K]):
     """The undo journal in one file, used by one process at a time (an advisory lock sees to that).
 
-    Use it as a context manager; leaving it closes the file and keeps its content. `procsys.restore` plays it
-    back.
+    Use it as a context manager; leaving it closes the file and keeps its content. `_text` and `_parse` say how a name
+    stands in the file.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._fd = -1
-        self._records: dict[SysctlName, Record] = {}
+        self._records: dict[K, RecordOf[K]] = {}
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND | os.O_NOFOLLOW
         try:
             self._fd = os.open(self._path, flags, 0o600)
@@ -70,37 +75,46 @@ class Journal:
             os.close(self._fd)
             self._fd = -1
 
-    def pending(self) -> list[Record]:
+    def pending(self) -> list[RecordOf[K]]:
         """What has not been put back yet, in the order of the first write."""
         return list(self._records.values())
 
-    def record(self, values: Mapping[SysctlName, tuple[str, str]]) -> None:
+    def record(self, values: Mapping[K, tuple[str, str]]) -> None:
         """Save originals (name to original and wanted value) durably. The first original of a name is kept."""
         lines = []
         for name, (original, wanted) in values.items():
             earlier = self._records.get(name)
             kept = earlier.original if earlier is not None else original
-            self._records[name] = Record(name, kept, wanted, None)
-            lines.append({"op": "write", "name": name.slashed, "original": kept, "wanted": wanted})
+            self._records[name] = RecordOf(name, kept, wanted, None)
+            lines.append({"op": "write", "name": self._text(name), "original": kept, "wanted": wanted})
         self._append(lines)
 
-    def confirm(self, values: Mapping[SysctlName, str]) -> None:
+    def confirm(self, values: Mapping[K, str]) -> None:
         """Note what the kernel shows after the write."""
         lines = []
         for name, value in values.items():
             earlier = self._records.get(name)
             if earlier is not None:
-                self._records[name] = Record(name, earlier.original, earlier.wanted, value)
-                lines.append({"op": "confirm", "name": name.slashed, "value": value})
+                self._records[name] = RecordOf(name, earlier.original, earlier.wanted, value)
+                lines.append({"op": "confirm", "name": self._text(name), "value": value})
         self._append(lines)
 
-    def forget(self, names: Iterable[SysctlName]) -> None:
+    def forget(self, names: Iterable[K]) -> None:
         """These have been put back; when nothing is left the file becomes empty."""
-        lines = [{"op": "forget", "name": name.slashed} for name in names if self._records.pop(name, None) is not None]
+        gone = [name for name in names if self._records.pop(name, None) is not None]
+        lines = [{"op": "forget", "name": self._text(name)} for name in gone]
         if self._records:
             self._append(lines)
         elif lines:
             self._truncate()
+
+    @staticmethod
+    def _text(name: K) -> str:
+        raise NotImplementedError
+
+    @staticmethod
+    def _parse(text: str) -> K:
+        raise NotImplementedError
 
     def _append(self, lines: list[dict[str, str]]) -> None:
         if not lines:
@@ -155,15 +169,27 @@ class Journal:
     def _apply(self, line: dict[str, Any]) -> bool:
         if line["op"] == "boot":
             return bool(line["id"] == _boot_id())
-        name = parse_name(line["name"])
+        name = self._parse(line["name"])
         earlier = self._records.get(name)
         if line["op"] == "write":
-            self._records[name] = Record(name, str(line["original"]), str(line["wanted"]), None)
+            self._records[name] = RecordOf(name, str(line["original"]), str(line["wanted"]), None)
         elif line["op"] == "confirm" and earlier is not None:
-            self._records[name] = Record(name, earlier.original, earlier.wanted, str(line["value"]))
+            self._records[name] = RecordOf(name, earlier.original, earlier.wanted, str(line["value"]))
         elif line["op"] == "forget":
             self._records.pop(name, None)
         return True
+
+
+class Journal(JournalOf[SysctlName]):
+    """The undo journal of parameters; `procsys.restore` plays it back."""
+
+    @staticmethod
+    def _text(name: SysctlName) -> str:
+        return name.slashed
+
+    @staticmethod
+    def _parse(text: str) -> SysctlName:
+        return parse_name(text)
 
 
 def _boot_id() -> str:

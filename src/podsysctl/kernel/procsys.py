@@ -23,7 +23,7 @@ from podsysctl.kernel import files, procfile
 from podsysctl.sysctls.name import SysctlName, parse_name
 
 if TYPE_CHECKING:
-    from podsysctl.kernel.journal import Journal
+    from podsysctl.kernel.journal import Journal, Record
     from podsysctl.kernel.namespaces import Namespaces
     from podsysctl.sysctls.value import ValueSpec
 
@@ -191,6 +191,14 @@ def check_exist(names: Iterable[SysctlName]) -> None:
             raise _translate(OSError(errno.ENOENT, ""), name.dotted, "write")
 
 
+class WriteRefusedError(KernelError):
+    """The kernel refused one of several writes; `name` is the one."""
+
+    def __init__(self, name: SysctlName, error: KernelError) -> None:
+        super().__init__(error.message, errno=error.errno, hint=error.hint)
+        self.name = name
+
+
 def write(name: SysctlName, value: str, *, spec: ValueSpec | None = None, journal: Journal | None = None) -> Written:
     """Write one value in the calling thread's namespaces and read it back.
 
@@ -207,14 +215,19 @@ def write_all(
     *,
     specs: Mapping[SysctlName, ValueSpec] | None = None,
     journal: Journal | None = None,
+    coupled: Iterable[SysctlName] = (),
+    lazily: bool = False,
 ) -> list[Written]:
     """Write several values in the order given: all checked and saved first, then written, then read back.
 
-    When the kernel refuses one, those already written are put back before KernelError is raised.
+    When the kernel refuses one, those already written are put back before WriteRefusedError is raised. `coupled` are
+    parameters that the kernel changes along with these (`vm.dirty_ratio` becomes 0 with `vm.dirty_bytes`); they are
+    put back, too. With `lazily` a parameter that shows its value when its turn comes is not written.
     """
     root = files.open_root()
     done: list[tuple[SysctlName, str | None]] = []
     try:
+        along = [(name, value) for name in coupled if isinstance(value := _readings(root, (name,))[name], str)]
         before = {name: _original(root, name) for name in values}
         readable = {name: text for name, text in before.items() if text is not None}
         known = frozenset() if journal is None else frozenset(record.name for record in journal.pending())
@@ -222,14 +235,16 @@ def write_all(
             journal.record({name: (text, values[name]) for name, text in readable.items()})
         results = []
         for name, value in values.items():
+            if lazily and _readings(root, (name,))[name] == value:
+                continue
             try:
                 _write(root, name, value)
-            except KernelError:
-                _put_back(root, done)
+            except KernelError as error:
+                _put_back(root, [*done, *along])
                 if journal is not None:
                     journal.confirm({name: text for name, text in readable.items() if name in known})
                     journal.forget(name for name in values if name not in known)
-                raise
+                raise WriteRefusedError(name, error) from error
             done.append((name, before[name]))
         for name, value in values.items():
             after = _original(root, name)
@@ -247,27 +262,46 @@ def restore(journal: Journal) -> list[Written]:
     """Put back every original that the journal holds, newest first, and empty it.
 
     A value that somebody else has changed since is left alone and stays in the answer with `matched` False;
-    one whose write was never confirmed (the crash came in between) is put back. Raises KernelError when the
-    kernel refuses an original; the journal then still holds what is left.
+    one whose write was never confirmed (the crash came in between) is put back. A parameter that is gone, with its
+    interface or module, needs nothing. Raises KernelError, once all others are back, when the kernel refuses an
+    original; the journal then still holds it.
     """
     results = []
+    refused: KernelError | None = None
     root = files.open_root()
     try:
-        for record in reversed(journal.pending()):
-            now = _original(root, record.name)
-            if now is None or _equal(None, now, record.original):
-                results.append(Written(record.name, now, record.original, now, True))
-            elif record.confirmed is not None and not _equal(None, now, record.confirmed):
-                results.append(Written(record.name, now, record.original, now, False))
-            else:
-                _write(root, record.name, record.original)
-                after = _original(root, record.name)
-                matched = after is not None and _equal(None, after, record.original)
-                results.append(Written(record.name, now, record.original, after, matched))
-            journal.forget((record.name,))
+        # A second time for those that a partner puts back: `vm.dirty_bytes` takes no 0, and is 0 with `vm.dirty_ratio`.
+        for _ in range(2):
+            refused = None
+            for record in reversed(journal.pending()):
+                try:
+                    results.append(_restore_one(root, record))
+                except KernelError as error:
+                    refused = refused or error
+                    continue
+                journal.forget((record.name,))
     finally:
         os.close(root)
+    if refused is not None:
+        raise refused
     return results
+
+
+def _restore_one(root: int, record: Record) -> Written:
+    try:
+        now = _original(root, record.name)
+    except KernelError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return Written(record.name, None, record.original, None, True)
+    if now is None or _equal(None, now, record.original):
+        return Written(record.name, now, record.original, now, True)
+    if record.confirmed is not None and not _equal(None, now, record.confirmed):
+        return Written(record.name, now, record.original, now, False)
+    _write(root, record.name, record.original)
+    after = _original(root, record.name)
+    matched = after is not None and _equal(None, after, record.original)
+    return Written(record.name, now, record.original, after, matched)
 
 
 def _read(root: int, name: SysctlName) -> str:
@@ -324,9 +358,21 @@ def _write(root: int, name: SysctlName, value: str) -> None:
 
 
 def _put_back(root: int, done: Sequence[tuple[SysctlName, str | None]]) -> None:
+    """Everything that can be, in reverse; raises the first refusal afterwards.
+
+    What already shows its value is left: a parameter that its partner has reset (`vm.dirty_bytes` to 0) takes no such
+    write.
+    """
+    refused: KernelError | None = None
     for name, original in reversed(done):
-        if original is not None:
+        if original is None or _readings(root, (name,))[name] == original:
+            continue
+        try:
             _write(root, name, original)
+        except KernelError as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused
 
 
 def _walk(directory: str, segments: tuple[str, ...], out: list[Entry]) -> None:

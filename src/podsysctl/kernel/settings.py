@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,32 @@ def read_sysctl_files(root: Path = Path("/")) -> tuple[list[Assignment], list[Pr
         assignments += found
         problems += wrong
     return assignments, problems
+
+
+def reapplied(root: Path = Path("/")) -> dict[SysctlName, Assignment]:
+    """What TuneD writes again on top of its own when reapply_sysctl is on: the last assignment of each name.
+
+    Files of /run/sysctl.d and /etc/sysctl.d in the order of their names, /run hiding namesakes, then /etc/sysctl.conf;
+    other directories and patterns are not looked at. Names that `reapply_sysctl_exclude` of tuned-main.conf matches are
+    left out. Source: TuneD plugins/plugin_sysctl.py.
+    """
+    chosen: dict[str, Path] = {}
+    for directory in ("run/sysctl.d", "etc/sysctl.d"):
+        for file in (root / directory).glob("*.conf"):
+            chosen.setdefault(file.name, file)
+    excluded = _excluded(root)
+    out: dict[SysctlName, Assignment] = {}
+    for file in [*(chosen[name] for name in sorted(chosen)), root / "etc/sysctl.conf"]:
+        try:
+            text = file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue  # absent, a broken link, or not this user's to read: TuneD goes on as well
+        for item in sysctl_d.parse_file(text, str(file))[0]:
+            if item.name is None or item.value is None:
+                continue
+            if not any(fnmatchcase(item.name.dotted, pattern) for pattern in excluded):
+                out[item.name] = item
+    return out
 
 
 def of_host(name: SysctlName, root: Path = Path("/")) -> list[Source]:
@@ -141,6 +168,15 @@ def _reapplies(root: Path) -> bool:
     text = file.read_text(encoding="utf-8", errors="replace")
     found = re.findall(r"^\s*reapply_sysctl\s*=\s*(\S+)", text, re.MULTILINE)
     return not found or found[-1].lower() in ("1", "true", "yes", "y")
+
+
+def _excluded(root: Path) -> list[str]:
+    file = root / "etc/tuned/tuned-main.conf"
+    if not file.is_file():
+        return []
+    text = file.read_text(encoding="utf-8", errors="replace")
+    found = re.findall(r"^\s*reapply_sysctl_exclude\s*=\s*(.*)$", text, re.MULTILINE)
+    return [pattern for pattern in re.split(r"[,;\s]+", found[-1].strip()) if pattern] if found else []
 
 
 def _is_name(text: str, name: SysctlName) -> bool:
