@@ -172,3 +172,15 @@ TUNED_FUNCTION_CALLS = 2048
 
 TUNED_PROCESSORS = 8192
 """Processors that lists and masks may name, the most that Linux is built for (CONFIG_NR_CPUS)."""
+
+TUNING_DRIFT_POLL_S = 2.0
+"""Interval of looking for values that others changed; with it drift is told of within 5 s."""
+
+TUNING_CORRECTIONS = 5
+"""Times one parameter is set back within TUNING_CORRECTIONS_S; a program that insists more often is told of instead."""
+
+TUNING_CORRECTIONS_S = 600.0
+"""Time after which a correction no longer counts."""
+
+TUNING_EFFECTIVE_ITEMS = 128
+"""Parameters whose winner and losers a Profile's status names; real profiles set about thirty."""

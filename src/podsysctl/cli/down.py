@@ -85,6 +85,7 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
     from podsysctl.client import loop
     from podsysctl.node import forwarding, leave
     from podsysctl.node.networks import places
+    from podsysctl.node.tuning import files as tuning
     from podsysctl.runtime.containerd import PrivateContainerd
 
     async def work() -> None:
@@ -97,5 +98,6 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
             await PrivateContainerd(files.data_dir).destroy(wipe=wipe, cgroup_parents=CGROUPS)
 
     loop.run(work())
+    tuning.restore(files.data_dir)
     forwarding.restore(files.data_dir)
     leave.remove_files(files.nodes)

@@ -35,6 +35,8 @@ from podsysctl.node.networks.places import MachinePlaces
 from podsysctl.node.server import Tls
 from podsysctl.node.simulated import fleet
 from podsysctl.node.supervisor import NodeSupervisor
+from podsysctl.node.tuning import networking, tuner
+from podsysctl.node.tuning.arbiter import Arbiter
 from podsysctl.runtime.containerd import PrivateContainerd
 from podsysctl.runtime.images import aliases, local
 from podsysctl.runtime.service import RuntimeService
@@ -164,8 +166,10 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
         for name in (install.NAME, "tuning"):  # the second for plugins that run it by that name
             install.install(places.plugins[0], name)
         await _simulate(config, api, manager, stack, group)
+        arbiter = await _arbiter(config, places, stack)
+        group.create_task(tuner.watch_drift(arbiter), name="drift")
         for plan in config.nodes:
-            supervisor = await _node(config, api, runtime, plan, kernel, stack, places)
+            supervisor = await _node(config, api, runtime, plan, kernel, stack, places, arbiter)
             group.create_task(supervisor.run(), name=f"node-{plan.name}")
 
 
@@ -187,6 +191,18 @@ async def _simulate(
     group.create_task(nodes.run(), name="simulated-nodes")
 
 
+async def _arbiter(config: MachineConfig, places: MachinePlaces, stack: AsyncExitStack) -> Arbiter:
+    """The one arbiter of this machine's kernel: values that nodes ask for go when the last component has ended."""
+    private = None if config.runtime_endpoint else PrivateContainerd(config.files.data_dir)
+    dangers = networking.dangers_for(
+        lambda: None if private is None else private.pod_network(), lambda: places.bridges.ours()
+    )
+    arbiter = Arbiter(config.files.data_dir, dangers)
+    await asyncio.to_thread(arbiter.open)
+    stack.push_async_callback(asyncio.to_thread, arbiter.close)
+    return arbiter
+
+
 async def _node(
     config: MachineConfig,
     api: ApiServer,
@@ -195,6 +211,7 @@ async def _node(
     kernel: asyncio.Task[KernelFacts | None],
     stack: AsyncExitStack,
     places: MachinePlaces,
+    arbiter: Arbiter,
 ) -> NodeSupervisor:
     """One node: its HTTPS endpoint, its agent and its configuration daemon."""
     client = await stack.enter_async_context(
@@ -213,7 +230,10 @@ async def _node(
     address = machine_facts.default_address()
     serving = api.authority.serving_credential((address, plan.name, "localhost"), f"system:node:{plan.name}")
     tls = Tls(serving.certificate, serving.key, api.authority.ca_pem)
-    return NodeSupervisor(client, runtime, agent_config, tls, kernel, drains=config.has_several_nodes, places=places)
+    several = config.has_several_nodes
+    return NodeSupervisor(
+        client, runtime, agent_config, tls, kernel, drains=several, places=places, arbiter=arbiter
+    )
 
 
 def _tell(config: MachineConfig, api: ApiServer, endpoint: str) -> None:

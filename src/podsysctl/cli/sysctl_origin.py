@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from podsysctl.base.errors import KernelError, NameSyntaxError
-from podsysctl.cli import sysctl_output, sysctl_target
+from podsysctl.cli import sysctl_origin_nodes, sysctl_output, sysctl_target
+from podsysctl.cli.machine_files import DATA_DIR
 from podsysctl.kernel import procsys, settings
 from podsysctl.kernel.settings import Source
 from podsysctl.sysctls import catalogue, prefix_rule
@@ -17,8 +19,8 @@ from podsysctl.sysctls.name import INTERFACE_TOKEN, SysctlName, parse_name, pars
 from podsysctl.sysctls.value import ValueSpec, values_equal
 
 HELP = """Tell where a value comes from. For the host: the kernel's default, the files of sysctl.d in systemd's order,
-/etc/sysctl.conf and TuneD. For a pod: what a fresh namespace starts with, the runtime's default, the pod's
-securityContext.sysctls, and the tuning CNI plugin of its networks.
+/etc/sysctl.conf, TuneD, and the profiles of nodes on this machine. For a pod: what a fresh namespace starts with, the
+runtime's default, the pod's securityContext.sysctls, and the tuning CNI plugin of its networks.
 
   podsysctl sysctl origin vm.swappiness
   podsysctl sysctl origin net.core.somaxconn --pod default/web"""
@@ -36,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A name and where."""
     parser.add_argument("name", metavar="NAME", help="the parameter")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="form of output")
+    parser.add_argument(
+        "--data-dir", type=Path, default=DATA_DIR, metavar="DIR", help="where the cluster on this machine has its files"
+    )
     sysctl_target.add_arguments(parser)
 
 
@@ -50,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     is_hosts = _is_hosts(name, args)
     sources = [*_kernel(name, fresh=not is_hosts), *(_of_pod(name, args) if not sysctl_target.is_host(args) else ())]
     if is_hosts:
-        sources += settings.of_host(name)
+        sources += [*settings.of_host(name), *sysctl_origin_nodes.of_profiles(name, args.data_dir)]
     layers = judge(sources, live, spec)
     by = next((layer.source for layer in layers if layer.verdict == "wins"), None)
     if args.output == "json":

@@ -37,6 +37,7 @@ class KubeletConfiguration:
     cpu_cfs_quota: bool = True
     cpu_cfs_quota_period_s: float = 0.1
     seccomp_default: bool = False
+    protect_kernel_defaults: bool = False
     serialize_image_pulls: bool = True
     max_parallel_image_pulls: int = 0
     system_reserved: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +69,7 @@ def parse_kubelet_configuration(document: Mapping[str, Any]) -> KubeletConfigura
         cpu_cfs_quota=bool(document.get("cpuCFSQuota", True)),
         cpu_cfs_quota_period_s=read.duration("cpuCFSQuotaPeriod", 0.1),
         seccomp_default=bool(document.get("seccompDefault", False)),
+        protect_kernel_defaults=bool(document.get("protectKernelDefaults", False)),
         serialize_image_pulls=bool(document.get("serializeImagePulls", True)),
         max_parallel_image_pulls=read.integer("maxParallelImagePulls", 0),
         system_reserved=read.mapping("systemReserved"),

@@ -1,4 +1,4 @@
-"""One node of a machine: its HTTPS endpoint, its agent, and its configuration daemon.
+"""One node of a machine: its HTTPS endpoint, its agent, its configuration daemon, and its tuning.
 
 The agent is restarted when the kubelet configuration changes; the endpoint and the pods go on meanwhile.
 """
@@ -23,6 +23,9 @@ from podsysctl.node.config import AgentConfig, load_kubelet_configuration
 from podsysctl.node.config_daemon import ConfigDaemon
 from podsysctl.node.networks.places import MachinePlaces, NodeNetworks
 from podsysctl.node.server import NodeServer, Tls
+from podsysctl.node.tuning import tuner
+from podsysctl.node.tuning.arbiter import Arbiter
+from podsysctl.node.tuning.tuner import NodeTuner
 from podsysctl.runtime.service import RuntimeService
 from podsysctl.sysctls.kernel_facts import KernelFacts
 
@@ -37,7 +40,8 @@ class NodeSupervisor:
     """`config.kubelet` is replaced by what `kubelet_file` holds, when that file exists, at every start.
 
     `follows_pools` is False where no pools are served: the node then keeps the configuration it was given. Without
-    `places` pods have no additional networks.
+    `places` pods have no additional networks. `arbiter` is the machine's, open and the same for all of its nodes;
+    without one the node is not tuned.
     """
 
     def __init__(
@@ -51,8 +55,20 @@ class NodeSupervisor:
         drains: bool = True,
         follows_pools: bool = True,
         places: MachinePlaces | None = None,
+        arbiter: Arbiter | None = None,
     ) -> None:
         self._networks = NodeNetworks(client, runtime, config.node_name, config.root, places) if places else None
+        self._tuning_events = EventRecorder(client, tuner.COMPONENT, config.node_name)
+        self._tuner: NodeTuner | None = None
+        if arbiter is not None:
+            self._tuner = NodeTuner(
+                client,
+                config.node_name,
+                arbiter,
+                self._tuning_events,
+                running=self.pods,
+                protects=lambda: self._agent is not None and self._agent.config.kubelet.protect_kernel_defaults,
+            )
         self._client = client
         self._runtime = runtime
         self._config = config
@@ -117,6 +133,9 @@ class NodeSupervisor:
                 group.create_task(self._networks.run())
             self._agent = self._build()
             self._task = asyncio.create_task(self._agent.run())
+            if self._tuner is not None:
+                group.create_task(self._tuning_events.run())
+                group.create_task(self._tuner.run())
             group.create_task(self._publish(self._agent))
             try:
                 await self._keep_running()
@@ -156,6 +175,8 @@ class NodeSupervisor:
             raise AgentStartError(f"the agent of node {self.name} is not ready after {limits.REQUEST_TIMEOUT_S} s")
         await published.publish(self._client, agent.config, self._kernel)
         self._settled.set()
+        if self._tuner is not None:
+            self._tuner.wake()  # protectKernelDefaults may be another
 
     async def _publish(self, agent: Agent) -> None:
         """Tell in the Node object what this agent allows, once the object is there."""

@@ -39,6 +39,10 @@ class Bridges:
         finally:
             self._in_use.subtract(wanted)
 
+    def ours(self) -> set[str]:
+        """The bridges that attachments made and that were not removed yet."""
+        return self._read()
+
     async def tidy(self) -> None:
         """Remove our bridges that have no ports and are not being used. Raises PodsysctlError."""
         async with self._lock:
