@@ -77,8 +77,9 @@ def test_bars_of_a_large_pool_keep_those_that_move(count: int) -> None:
     assert ("... and 1 more" in text) == (count > MOST_BARS)
 
 
-def test_bars_redraw_in_place_and_leave_the_last_picture() -> None:
-    """A terminal sees every state, and the last one stays."""
+def test_bars_redraw_in_place_and_leave_the_last_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that can move its cursor sees every state, and the last one stays."""
+    monkeypatch.setenv("TERM", "xterm")
     out = io.StringIO()
     with rollout_bars.Bars("worker", Console(file=out, width=100, force_terminal=True)) as bars:
         bars.show(progress(Step.DRAINING))

@@ -13,6 +13,7 @@ from podsysctl.cli import sysctl_diff, sysctl_origin
 from podsysctl.kernel import procsys, settings
 from podsysctl.kernel.settings import Source
 from podsysctl.sysctls.name import parse_name
+from tests.chroot import outside_chroot
 
 from .conftest import Run
 
@@ -202,6 +203,7 @@ def test_set_in_a_network_namespace_refuses_other_kinds(run: Run, other_process:
 
 
 @pytest.mark.root
+@outside_chroot
 def test_user_parameters_are_those_of_the_process(run: Run) -> None:
     """No thread can enter a user namespace, so these are asked of a child."""
     command = "echo 7 > /proc/sys/user/max_net_namespaces; echo; exec sleep 60"

@@ -86,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
         findings = engine.without_known(findings, _baseline(args.baseline))
     check_formats.FORMATS[args.output](sys.stdout, findings, RULES)
     if args.output == "text":
+        sys.stdout.flush()  # where both go to one file, the summary comes after the findings
         sys.stderr.write(_summary(findings, len(given.texts)))
     return 3 if _fails(findings, args.fail_on) else 0
 

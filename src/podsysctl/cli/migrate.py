@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         json.dump(_report(given, result, unread, with_texts=with_texts), sys.stdout, indent=2)
         sys.stdout.write("\n")
     else:
+        sys.stdout.flush()  # where both go to one file, the talk comes after the manifests
         sys.stderr.write(_talk(result, unread))
     return 0 if result.is_complete and not unread else 3
 
