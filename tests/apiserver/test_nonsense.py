@@ -87,3 +87,36 @@ async def test_nonsense_never_escapes_as_a_fault(api: Api, seed: int) -> None:
             replies.append(await api.call("GET", path, accept=table))
         faults += [(kind.kind, reply.body, obj) for reply in replies if not isinstance(reply.body, dict)]
     assert faults == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "code", "text"),
+    [
+        ({"name": "q", "labels": 5}, 400, "number into Go struct field ObjectMeta.labels of type map[string]string"),
+        ({"name": "q", "labels": {"a": 5}}, 400, "number into Go struct field ObjectMeta.labels of type string"),
+        ({"annotations": {"b": [1]}}, 400, "array into Go struct field ObjectMeta.annotations of type string"),
+        ({"name": 5}, 400, "number into Go struct field ObjectMeta.name of type string"),
+        ({"name": "q", "finalizers": "x"}, 400, "string into Go struct field ObjectMeta.finalizers of type []string"),
+        ({"name": "q", "generation": "x"}, 400, "string into Go struct field ObjectMeta.generation of type int64"),
+        ([], 400, "array into Go value of type v1.ObjectMeta"),
+        ({"name": "q", "foo": 5}, 400, 'unknown field "metadata.foo"'),
+        ({"name": "q", "labels": {"a": None}}, 201, ""),
+        (None, 422, "name or generateName is required"),
+    ],
+)
+async def test_metadata_of_custom_objects_is_read_as_that_of_any_other(
+    api: Api, metadata: Any, code: int, text: str
+) -> None:
+    """Texts and codes are those of a Kubernetes 1.36 server; nothing of the wrong type gets any further."""
+    path = "/apis/k8s.cni.cncf.io/v1/namespaces/default/network-attachment-definitions"
+    body = {"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition", "metadata": metadata, "spec": {}}
+    reply = await api.call("POST", path, body, fieldValidation="Strict", dryRun="All")
+    assert reply.code == code
+    if text:
+        assert reply.message.endswith(text)
+    else:
+        assert reply.body["metadata"]["labels"] == {"a": ""}
+    if code == 400:
+        patched = await api.call("PATCH", f"{path}/q", body, media="application/apply-patch+yaml", fieldManager="m")
+        assert patched.code in (400, 422, 500)
+        assert patched.body["kind"] == "Status"

@@ -19,12 +19,13 @@ from podsysctl.objects.canonical import Canonicaliser, TypeMismatch
 from podsysctl.objects.diagnose import DecodeError, Diagnosis
 from podsysctl.objects.kinds import Kind, builtin_by_kind
 from podsysctl.objects.quote import quote
-from podsysctl.objects.schema import Schema
+from podsysctl.objects.schema import Schema, builtin
 from podsysctl.objects.yamltext import YAMLSyntaxError, load_document
 
 _SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 _HEAD_TYPE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 _SUMMARY_BYTES = 30
+_METADATA = "meta/v1.ObjectMeta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def decode_json(body: bytes, schema: Schema | None, kind: Kind) -> Decoded:
         return _look_closer(body, schema, kind, expected)
     if schema is None or kind.is_custom:
         _check_head(value, body, kind, expected)
-        return Decoded(_with_head(value, kind, expected))
+        return _with_metadata(Decoded(_with_head(value, kind, expected)), kind)
     if value.get("kind") != expected or value.get("apiVersion") != kind.api_version:
         _check_head(value, body, kind, expected)
     trip = Canonicaliser()
@@ -118,7 +119,7 @@ def _look_closer(body: bytes, schema: Schema | None, kind: Kind, expected: str) 
     if schema is None or kind.is_custom:
         diagnosis.duplicates(tree)
         plain = gojson.finish_numbers(gojson.to_plain(tree))
-        return Decoded(_with_head(plain or {}, kind, expected), diagnosis.problems)
+        return _with_metadata(Decoded(_with_head(plain or {}, kind, expected), diagnosis.problems), kind)
     try:
         diagnosis.root(tree, schema)
     except DecodeError as error:
@@ -127,6 +128,32 @@ def _look_closer(body: bytes, schema: Schema | None, kind: Kind, expected: str) 
         raise status.bad_request(_cannot_be_handled(name, version, expected, diagnosis.error))
     out = Canonicaliser().root(gojson.to_plain(tree) or {}, schema)
     return Decoded(_with_head(out, kind, expected), diagnosis.problems)
+
+
+def _with_metadata(decoded: Decoded, kind: Kind) -> Decoded:
+    """The object with its metadata read as what it is for every kind, custom ones too. Raises StatusError 400."""
+    metadata = decoded.object.get("metadata")
+    if metadata is None:
+        return decoded
+    schema = builtin(_METADATA)
+    trip = Canonicaliser()
+    try:
+        out = trip.root(metadata, schema)
+    except TypeMismatch:
+        trip.dropped = True
+    problems: list[str] = []
+    if trip.dropped:
+        tree = gojson.read_tree(orjson.dumps(metadata))
+        diagnosis = Diagnosis()
+        try:
+            diagnosis.root(tree, schema)
+        except DecodeError as error:
+            diagnosis.error = error.message
+        if diagnosis.error is not None:
+            raise status.bad_request(_cannot_be_handled(kind.kind, kind.version, kind.kind, diagnosis.error))
+        out = Canonicaliser().root(gojson.to_plain(tree) or {}, schema)
+        problems = [text.replace('field "', 'field "metadata.', 1) for text in diagnosis.problems]
+    return Decoded({**decoded.object, "metadata": out}, [*decoded.problems, *problems])
 
 
 def _check_head(value: Any, body: bytes, kind: Kind, expected: str) -> tuple[str, str, str]:
