@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,9 @@ from podsysctl.node.tuning import files
 from podsysctl.node.tuning.arbiter import Arbiter
 from podsysctl.node.tuning.wish import Reason, Verdict
 from podsysctl.sysctls.name import SysctlName, parse_name
+from podsysctl.sysctls.tuned import guard
+from podsysctl.sysctls.tuned.guard import PodNetworking
+from podsysctl.sysctls.tuned.plan import Plan
 from tests.node_tuning import builders
 from tests.node_tuning.builders import wish
 
@@ -50,6 +53,38 @@ def refusal(arbiter: Arbiter, node: str) -> tuple[Reason, str]:
     found = verdict(arbiter, node).refusal
     assert found is not None
     return found.reason, found.text
+
+
+def test_sections_that_set_one_parameter_come_to_what_applying_all_would(arbiter: Arbiter, host: Originals) -> None:
+    """A guard looks at the value that the section before it left, not at the machine's."""
+    text = "[sysctl]\nfs.lease-break-time=50\n[later]\ntype=sysctl\nfs.lease-break-time=>46\n"
+    arbiter.submit("a", wish("a", text))
+    assert procsys.read(LEASE) == "50"
+    arbiter.submit("a", wish("a", text.replace(">46", "<47")))
+    assert procsys.read(LEASE) == "47"
+    low, high = int(host[LEASE]) + 5, int(host[LEASE]) + 9
+    text = f"[sysctl]\nfs.lease-break-time=>{low}\n[later]\ntype=sysctl\nfs.lease-break-time=<{high}\n"
+    arbiter.submit("a", wish("a", text))
+    assert procsys.read(LEASE) == str(low)
+
+
+def test_guard_against_breaking_pods_sees_requirements(host: Originals, tmp_path: Path) -> None:
+    """What a requirement would make of a parameter is judged like a value; nothing is written."""
+
+    def dangers(plan: Plan) -> Sequence[object]:
+        return guard.dangers(plan, PodNetworking(bridge="br0"))
+
+    found = Arbiter(tmp_path, dangers, root=tmp_path / "none")
+    found.open()
+    try:
+        forwarding = procsys.read(parse_name("net.ipv4.ip_forward"))
+        found.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=44\n[requirements]\nnet.ipv4.ip_forward = <=0\n"))
+        reason, text = refusal(found, "a")
+        assert reason is Reason.NETWORKING
+        assert "would break pod networking: the host no longer forwards IPv4" in text
+        assert (procsys.read(LEASE), procsys.read(parse_name("net.ipv4.ip_forward"))) == (host[LEASE], forwarding)
+    finally:
+        found.close()
 
 
 def test_switch_keeps_shared_values_and_returns_the_others(arbiter: Arbiter, host: Originals) -> None:

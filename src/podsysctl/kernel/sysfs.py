@@ -132,7 +132,7 @@ def _write(path: str, value: str) -> None:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
         try:
-            os.write(fd, value.encode("utf-8", "surrogateescape") or b"\\n")
+            os.write(fd, value.encode("utf-8", "surrogateescape") or b"\n")
         finally:
             os.close(fd)
     except OSError as error:

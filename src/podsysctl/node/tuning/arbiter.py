@@ -24,9 +24,10 @@ from podsysctl.base.clock import Clock, SystemClock
 from podsysctl.base.errors import KernelError
 from podsysctl.kernel import procsys, settings
 from podsysctl.kernel.journal import Journal
+from podsysctl.kernel.machine_facts import read_machine_facts
 from podsysctl.kernel.procsys import WriteRefusedError
 from podsysctl.kernel.sysfs import FileJournal, FileRefusedError
-from podsysctl.node.tuning import check, facts, files, merge, sysfs_files
+from podsysctl.node.tuning import check, files, merge, sysfs_files
 from podsysctl.node.tuning.parameters import Parameters
 from podsysctl.node.tuning.sysfs_files import SysfsFiles
 from podsysctl.node.tuning.wish import Claim, Drifted, Reason, Refusal, Target, Verdict, Wish
@@ -72,7 +73,7 @@ class Arbiter:
             self._parameters, self._sysfs = Parameters(journal), SysfsFiles(file_journal)
             self._journals = journal, file_journal
             self._places.write_state({}, {}, {})
-        self.facts = facts.measure(self._root)
+        self.facts = read_machine_facts(self._root)
 
     def close(self) -> None:
         """Put every original back and end; later wishes are not heard."""
@@ -161,7 +162,7 @@ class Arbiter:
         if found:
             return Refusal(Reason.ERROR, "; ".join(found))
         final = tuple(Setting(claim.name, claim.value, claim.guard, claim.place) for claim in claims)
-        dangers = self._dangers(replace(wish.plan, sysctls=final))
+        dangers = self._dangers(replace(wish.plan, sysctls=final, requirements=wish.requirements))
         if dangers:
             text = "; ".join(str(danger) for danger in dangers)
             return Refusal(Reason.NETWORKING, f"{text}; nothing of the profile is applied")

@@ -15,6 +15,7 @@ from podsysctl.node.tuning.wish import Claim, Wish
 from podsysctl.sysctls import catalogue
 from podsysctl.sysctls.name import SysctlName
 from podsysctl.sysctls.sysctl_d import Assignment
+from podsysctl.sysctls.tuned.folding import fold
 from podsysctl.sysctls.tuned.plan import Guard, SysfsSetting
 from podsysctl.sysctls.value import parse_number, parse_value, values_equal
 
@@ -31,18 +32,17 @@ Source: kubernetes pkg/kubelet/cm/container_manager_linux.go (setupKernelTunable
 
 
 def claims_of(wish: Wish, host: Mapping[SysctlName, Assignment]) -> list[Claim]:
-    """What a wish comes to once the host's own files are considered; of entries for the same name the last counts."""
-    out: dict[SysctlName, Claim] = {}
-    for setting in wish.plan.sysctls:
+    """What a wish comes to once the host's own files are considered: for each name a value, or one bound or two."""
+    out: dict[tuple[SysctlName, Guard], Claim] = {}
+    for setting in fold(wish.plan.sysctls):
         name, said = setting.name, str(setting.place)
         item = host.get(name) if wish.reapply else None
-        out.pop(name, None)
         if item is not None and item.value is not None:
             beaten = setting.value if item.value != setting.value else ""
             said = f"{item.file}:{item.line}"
-            out[name] = Claim(wish.node, name, item.value, Guard.NONE, setting.place, said, beaten)
+            out[name, Guard.NONE] = Claim(wish.node, name, item.value, Guard.NONE, setting.place, said, beaten)
         else:
-            out[name] = Claim(wish.node, name, setting.value, setting.guard, setting.place, said)
+            out[name, setting.guard] = Claim(wish.node, name, setting.value, setting.guard, setting.place, said)
     return list(out.values())
 
 

@@ -27,7 +27,7 @@ def dangers_for(
 def _dangers(
     chosen: Callable[[], PodNetwork | None], attached: Callable[[], Iterable[str]], root: Path, plan: Plan
 ) -> Sequence[object]:
-    if not plan.sysctls:
+    if not plan.sysctls and not plan.requirements:
         return ()
     return guard.dangers(plan, read(chosen(), attached(), root))
 
