@@ -97,7 +97,11 @@ async def _live(call: Call, wanted: ListOptions, chosen: Selection, start: str) 
         after = items[wanted.limit - 1].key + "\0"
         remaining = store.count(resource.bucket, prefix, after)
         return Page(items[:-1], revision, after, remaining)
-    items = store.range(resource.bucket, prefix, start)
+    topic = selection.topic_of(chosen)
+    if topic is None:
+        items = store.range(resource.bucket, prefix, start)
+    else:
+        items = [item for item in store.of_topic(resource.bucket, prefix, topic) if item.key >= start]
     if not chosen.empty:
         items = await _select(items, chosen, wanted.limit + 1 if wanted.limit else 0)
     return _cut(items, wanted.limit, revision)

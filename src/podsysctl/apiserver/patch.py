@@ -19,7 +19,7 @@ from podsysctl.apiserver.write import Change, Object, Write
 from podsysctl.base.errors import StatusError
 from podsysctl.objects import decode, fielderrors, patch, status
 from podsysctl.objects.decode import Decoded
-from podsysctl.objects.patch import apply, jsonpatch
+from podsysctl.objects.patch import apply, jsonpatch, managed
 from podsysctl.objects.patch.strategic import go_map
 from podsysctl.objects.patch.typed import ElementError
 
@@ -78,26 +78,41 @@ def patching(call: Call, raw: bytes, media: str, wanted: WriteOptions) -> Change
     def change(old: Object | None) -> Object:
         if old is None:
             raise status.not_found(kind, call.info.name)
-        patched = patched_object(old, body, media, call)
+        owners = None if _names_owners(body) else old["metadata"].get("managedFields")
+        patched = patched_object(managed.without_managed_fields(old) if owners else old, body, media, call)
         try:
             bodies.check_depth(patched)
         except ValueError as error:
             raise _bad_patch("", str(error)) from error
-        shown = go_map(body) if media == STRATEGIC else orjson.dumps(patched).decode()
+
+        def refuse(text: str) -> StatusError:
+            shown = go_map(body) if media == STRATEGIC else orjson.dumps(patched).decode()
+            return _bad_patch(shown, text)
+
         try:
             decoded = _decoded(call, patched)
         except StatusError as error:
             text = _conversion_text(error.message, kind.kind) if media == STRATEGIC else error.message
-            raise _bad_patch(shown, text) from error
+            raise refuse(text) from error
+        if owners:
+            decoded.object["metadata"]["managedFields"] = owners
         found = [*strict, *decoded.problems]
         if found and wanted.field_validation == STRICT:
-            raise _bad_patch(shown, f"strict decoding error: {', '.join(found)}")
+            raise refuse(f"strict decoding error: {', '.join(found)}")
         if wanted.field_validation != IGNORE:
             for problem in found:
                 call.warn(problem)
         return decoded.object
 
     return change
+
+
+def _names_owners(body: Any) -> bool:
+    """Whether a patch may have to do with managedFields, the larger half of many objects, kept aside otherwise."""
+    if not isinstance(body, dict) or "$patch" in body:
+        return True
+    metadata = body.get("metadata", {})
+    return not isinstance(metadata, dict) or "managedFields" in metadata or "$patch" in metadata
 
 
 def read_patch(raw: bytes) -> Any:

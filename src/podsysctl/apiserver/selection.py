@@ -9,7 +9,7 @@ import orjson
 
 from podsysctl.apiserver.options import ListOptions
 from podsysctl.apiserver.resource import Resource
-from podsysctl.apiserver.storeindex import Item
+from podsysctl.apiserver.storeindex import Item, Topic
 from podsysctl.objects import selectors, status
 from podsysctl.objects.selectors import FieldSelector, LabelSelector, SelectorError
 
@@ -62,6 +62,19 @@ def view_of(resource: Resource, item: Item) -> View:
         fields["metadata.namespace"] = namespace
         view = views[resource.type_key] = View(obj["metadata"].get("labels") or {}, fields)
     return view
+
+
+def topic_of(chosen: Selection) -> Topic | None:
+    """The field that a selection fixes, such as the node of pods, by which objects and watchers can be found."""
+    fixed = next((t for t in chosen.fields.terms if t.equal and not t.field.startswith("metadata.")), None)
+    if fixed is None:
+        return None
+    resource, label = chosen.resource, fixed.field
+
+    def read(item: Item) -> str:
+        return view_of(resource, item).fields.get(label, "")
+
+    return Topic(f"{resource.type_key} {label}", fixed.value, read)
 
 
 def parse(resource: Resource, options: ListOptions) -> Selection:

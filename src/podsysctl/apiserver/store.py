@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 import orjson
 
 from podsysctl.apiserver import storelog
-from podsysctl.apiserver.storeindex import Bucket, Change, ChangeType, Item, prefix_end
+from podsysctl.apiserver.storeindex import Bucket, Change, ChangeType, Item, Topic, prefix_end
 from podsysctl.apiserver.storelog import LogEntry, StoreFailedError
-from podsysctl.apiserver.watchqueue import Topic, Watchers, WatchQueue
+from podsysctl.apiserver.watchqueue import Watchers, WatchQueue
 from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError
 
@@ -148,6 +148,10 @@ class Store:
     def range(self, resource: str, prefix: str = "", after: str = "", limit: int = 0) -> list[Item]:
         """Durable versions whose key begins with `prefix` and sorts at or after `after`, in key order."""
         return self._bucket(resource).range(prefix, after, limit)
+
+    def of_topic(self, resource: str, prefix: str, topic: Topic) -> list[Item]:
+        """Durable versions that a topic selects, in key order, found without looking at the others."""
+        return self._bucket(resource).of_topic(prefix, topic)
 
     def count(self, resource: str, prefix: str = "", after: str = "") -> int:
         """How many objects `range` without a limit would return."""

@@ -21,7 +21,7 @@ from podsysctl.apiserver.selection import Selection
 from podsysctl.apiserver.shape import Shaper
 from podsysctl.apiserver.store import CompactedError
 from podsysctl.apiserver.storeindex import Change, ChangeType, Item
-from podsysctl.apiserver.watchqueue import Topic, WatchQueue
+from podsysctl.apiserver.watchqueue import WatchQueue
 from podsysctl.base import limits
 from podsysctl.base.errors import StatusError
 from podsysctl.objects import status
@@ -39,7 +39,7 @@ async def watch(call: Call) -> web.StreamResponse:
     if call.server.watches >= limits.WATCHES:
         raise status.too_many_requests("too many open watches, please try again later", 1)
     call.server.watches += 1
-    queue = call.store.subscribe(call.resource.bucket, _prefix(call, chosen), _topic(chosen))
+    queue = call.store.subscribe(call.resource.bucket, _prefix(call, chosen), selection.topic_of(chosen))
     try:
         response = web.StreamResponse(headers=respond.headers(call.warnings))
         response.content_type = JSON
@@ -62,19 +62,6 @@ def _prefix(call: Call, chosen: Selection) -> str:
     if chosen.name is not None and (prefix or not call.resource.kind.namespaced):
         return call.resource.key(call.info.namespace, chosen.name)
     return prefix
-
-
-def _topic(chosen: Selection) -> Topic | None:
-    """The field that the selector fixes, such as the node of pods, by which the watcher can be found."""
-    fixed = next((t for t in chosen.fields.terms if t.equal and not t.field.startswith("metadata.")), None)
-    if fixed is None:
-        return None
-    resource, label = chosen.resource, fixed.field
-
-    def read(item: Item) -> str:
-        return selection.view_of(resource, item).fields.get(label, "")
-
-    return Topic(f"{resource.type_key} {label}", fixed.value, read)
 
 
 class _Stream:

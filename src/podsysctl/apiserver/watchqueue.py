@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from podsysctl.apiserver.storeindex import Change, Item
+from podsysctl.apiserver.storeindex import Change, Item, Topic
 from podsysctl.base import limits
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """What a watcher's selector fixes: `read` gives an item's value of `label`, and the watcher wants `value`."""
-
-    label: str
-    value: str
-    read: Callable[[Item], str]
 
 
 class WatchQueue:

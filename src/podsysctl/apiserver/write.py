@@ -198,7 +198,7 @@ async def update_object(write: Write, change: Change, *, create_ok: bool = False
             return await create_object(write, made)
         old = load(resource, item)
         obj = change(old)
-        conditional = _check_version(write, obj, item)
+        conditional = _check_version(write, obj, old, item)
         if not write.internal:
             await _prepare_update(write, obj, old)
         try:
@@ -209,11 +209,11 @@ async def update_object(write: Write, change: Change, *, create_ok: bool = False
     raise status.conflict(resource.kind, write.name)
 
 
-def _check_version(write: Write, obj: Object, item: Item) -> bool:
+def _check_version(write: Write, obj: Object, old: Object, item: Item) -> bool:
     """Whether the client insists on a version; that version must be the stored one. Raises StatusError."""
     metadata = lifecycle.metadata_of(obj)
     version, uid = metadata.get("resourceVersion"), metadata.get("uid")
-    stored_uid = orjson.loads(item.data)["metadata"].get("uid")
+    stored_uid = old["metadata"].get("uid")
     if uid and uid != stored_uid:
         text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored_uid}"
         raise status.conflict(write.resource.kind, write.name, text)

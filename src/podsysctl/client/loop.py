@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+YOUNG_OBJECTS = 50_000
+"""New objects after which a server looks for cycles. An API object is hundreds of dicts and lists that die by count:
+Python's 700 would have it search all the time, a fifth of its work with ten thousand pods."""
 
 
 def run(main: Coroutine[Any, Any, T], *, uvloop: bool = True) -> T:
@@ -15,5 +20,6 @@ def run(main: Coroutine[Any, Any, T], *, uvloop: bool = True) -> T:
         return asyncio.run(main)
     import uvloop as uv
 
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
     with asyncio.Runner(loop_factory=uv.new_event_loop) as runner:
         return runner.run(main)

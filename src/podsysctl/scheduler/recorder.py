@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 EVENTS = builtin_by_resource("events.k8s.io", "v1", "events")
 FINISH_S = 360.0
 """A series without a repeat for this long is over; the next event starts anew."""
+SWEEP_S = 30.0
 REFRESH_S = 1800.0
 _SERIES = 4096
 
@@ -47,6 +48,7 @@ class EventsRecorder:
         self._instance = f"{controller}-{socket.gethostname()}"
         self._clock = time or clock.SystemClock()
         self._series: dict[tuple[str, ...], _Series] = {}
+        self._swept_s = 0.0
         self._queue: asyncio.Queue[tuple[Object, str, str]] = asyncio.Queue(limits.RECORDER_QUEUE_EVENTS)
 
     def event(self, obj: Object, type: str, reason: str, action: str, note: str) -> None:
@@ -56,12 +58,12 @@ class EventsRecorder:
         now, now_s = self._clock.now(), self._clock.monotonic_s()
         self._expire(now_s)
         series = self._series.get(key)
-        if series is not None:
+        if series is not None and now_s - series.last_s <= FINISH_S:
             self._repeat(series, now_s)
             return
         namespace = regarding.get("namespace") or "default"
         name = f"{regarding.get('name', '')}.{int(now.timestamp() * 1e9):x}"
-        if len(self._series) < _SERIES:
+        if key in self._series or len(self._series) < _SERIES:
             self._series[key] = _Series(name, namespace, 1, now_s, now_s)
         event: Object = {
             "apiVersion": EVENTS.api_version,
@@ -88,6 +90,10 @@ class EventsRecorder:
             self._put(patch, series.name, series.namespace)
 
     def _expire(self, now_s: float) -> None:
+        """Drop the series that are over, now and then."""
+        if now_s - self._swept_s < SWEEP_S:
+            return
+        self._swept_s = now_s
         for key in [key for key, entry in self._series.items() if now_s - entry.last_s > FINISH_S]:
             del self._series[key]
 

@@ -8,9 +8,12 @@ Source: apimachinery `pkg/util/managedfields/internal`, structured-merge-diff v6
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
+
+import orjson
 
 from podsysctl.base import clock
 from podsysctl.objects.patch import comparison, fieldset, typed
@@ -27,6 +30,9 @@ MANAGER_LENGTH = 128
 """Longest manager name made from a User-Agent (apiserver handlers, FieldManagerMaxLength)."""
 
 ANCIENT = "ancient-changes"
+
+_KNOWN_SETS = 1024
+"""Sets of fields kept decoded: objects of one kind, written by the same programs, share a few."""
 
 STRIPPED = fieldset.of_paths(
     [
@@ -63,11 +69,21 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """What one manager owns, as of which version and when."""
+    """What one manager owns, as of which version and when.
+
+    `text` is the stored JSON that `fields` were read from, and `stored` their stored form, while they are what they
+    were: most writes leave most managers alone, and thousands of objects have the same ones.
+    """
 
     fields: fieldset.Node
     api_version: str
     time: str = ""
+    text: bytes = field(default=b"", compare=False, repr=False)
+    stored: fieldset.Node | None = field(default=None, compare=False, repr=False)
+
+    def with_fields(self, fields: fieldset.Node) -> Owned:
+        """The same manager with other fields."""
+        return self if fields == self.fields else Owned(fields, self.api_version, self.time)
 
 
 Managers = dict[Identity, Owned]
@@ -104,8 +120,39 @@ def decode(entries: Any) -> Managers:
             raise ValueError(f"invalid fieldsType {quote(kind)} in managed fields entry {index}")
         key = identity(entry.get("manager", ""), operation, version, entry.get("subresource", ""))
         key = key._replace(manager=entry.get("manager", ""))
-        out[key] = Owned(fieldset.decode(entry.get("fieldsV1")), version, entry.get("time") or "")
+        text = orjson.dumps(entry.get("fieldsV1"))
+        out[key] = Owned(_decoded(text), version, entry.get("time") or "", text)
     return out
+
+
+@lru_cache(maxsize=_KNOWN_SETS)
+def _decoded(text: bytes) -> fieldset.Node:
+    return fieldset.decode(orjson.loads(text))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reconciled:
+    """A stored set after types became atomic, its stored form, and the schema that says so."""
+
+    schema: Schema
+    fields: fieldset.Node
+    stored: fieldset.Node
+
+
+_reconciled: dict[tuple[bytes, int], _Reconciled] = {}
+
+
+def _reconcile(owned: Owned, schema: Schema) -> Owned:
+    if not owned.text:
+        return replace(owned, fields=fieldset.collapse_atomic(owned.fields, schema))
+    key = (owned.text, id(schema))
+    known = _reconciled.get(key)
+    if known is None or known.schema is not schema:
+        if len(_reconciled) >= _KNOWN_SETS:
+            _reconciled.clear()
+        fields = fieldset.collapse_atomic(owned.fields, schema)
+        known = _reconciled[key] = _Reconciled(schema, fields, fieldset.encode(fields))
+    return replace(owned, fields=known.fields, stored=known.stored)
 
 
 def encode(managers: Managers) -> list[dict[str, Any]]:
@@ -132,7 +179,7 @@ def _encode_entry(key: Identity, owned: Owned) -> dict[str, Any]:
     if owned.time:
         entry["time"] = owned.time
     entry["fieldsType"] = "FieldsV1"
-    entry["fieldsV1"] = fieldset.encode(owned.fields)
+    entry["fieldsV1"] = fieldset.encode(owned.fields) if owned.stored is None else owned.stored
     if key.subresource:
         entry["subresource"] = key.subresource
     return entry
@@ -235,16 +282,18 @@ def update(
     taken = fieldset.difference(fieldset.recursive_difference(changes.changed, reset), STRIPPED)
     if taken:
         previous = out.get(writer)
-        fields = fieldset.union(taken, previous.fields) if previous else taken
-        out[writer] = Owned(fields, api_version, time)
+        if previous is None:
+            out[writer] = Owned(taken, api_version, time)
+        elif fieldset.difference(taken, previous.fields):
+            out[writer] = Owned(fieldset.union(taken, previous.fields), api_version, time)
+        else:
+            out[writer] = replace(previous, api_version=api_version, time=time)
     return out
 
 
 def reconcile(managers: Managers, schema: Schema) -> Managers:
     """The managers after types became atomic since they were recorded."""
-    return {
-        key: replace(owned, fields=fieldset.collapse_atomic(owned.fields, schema)) for key, owned in managers.items()
-    }
+    return {key: _reconcile(owned, schema) for key, owned in managers.items()}
 
 
 def take(managers: Managers, changes: comparison.Comparison, writer: Identity | None = None) -> Managers:
@@ -257,7 +306,7 @@ def take(managers: Managers, changes: comparison.Comparison, writer: Identity | 
             fields = fieldset.difference(fields, fieldset.intersection(fields, lost))
             fields = fieldset.difference(fields, changes.removed)
         if fields:
-            out[key] = replace(owned, fields=fields)
+            out[key] = owned.with_fields(fields)
     return out
 
 
@@ -281,7 +330,8 @@ def _cap(managers: Managers) -> Managers:
             out[bucket] = out.pop(first[owned.api_version])
         if key != bucket:
             del out[key]
-        out[bucket] = replace(out[bucket], fields=fieldset.union(owned.fields, out[bucket].fields), time=owned.time)
+        fields = fieldset.union(owned.fields, out[bucket].fields)
+        out[bucket] = Owned(fields, out[bucket].api_version, owned.time)
         count -= 1
     return out
 
