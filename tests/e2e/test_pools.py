@@ -257,6 +257,43 @@ def test_eleventh_kubelet_config_of_a_pool_is_refused(pools: Cluster) -> None:
     wait_until(lambda: settled(pools, "worker"), 60, "worker to be updated")
 
 
+def test_budget_that_allows_no_eviction_holds_the_rollout(pools: Cluster) -> None:
+    """The node stays cordoned with its pod, the others are not touched; without the budget the rollout finishes."""
+    old = configuration(pools, "worker")
+    labels = {"app": "held"}
+    template = pod("any", nodeSelector={"kubernetes.io/hostname": "worker-0"})["spec"]
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "held"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": template},
+        },
+    }
+    pools.kubectl("create", "-f", "-", input_text=manifest(deployment))
+    pools.kubectl("rollout", "status", "deployment/held", "--timeout=30s")
+    pools.kubectl("create", "poddisruptionbudget", "held", "--selector=app=held", "--min-available=1")
+    held = pools.get("pods", "-l", "app=held")["items"][0]["metadata"]["uid"]
+    position = len(pools.log.read_text())
+    pools.kubectl("create", "-f", "-", input_text=manifest(kubelet_config("budget", WORKER, maxPods=95)))
+    text = "Cannot evict pod as it would violate the pod's disruption budget."
+    wait_until(lambda: text in pools.log.read_text()[position:], 20, text)
+    node = pools.get("node", "worker-0")
+    assert node["spec"]["unschedulable"]
+    assert names.annotation(node, names.STATE) == names.WORKING
+    assert condition(pools, "worker", "Updating") == "True"
+    assert pools.get("pods", "-l", "app=held")["items"][0]["metadata"]["uid"] == held
+    others = [pools.get("node", f"worker-{index}") for index in (1, 2)]
+    assert [names.annotation(n, names.DESIRED_CONFIG) for n in others] == [old, old]
+    pools.kubectl("delete", "poddisruptionbudget", "held")
+    wait_until(lambda: settled(pools, "worker") and configuration(pools, "worker") != old, 60, "the rollout")
+    pools.kubectl("rollout", "status", "deployment/held", "--timeout=30s")
+    pools.kubectl("delete", "deployment", "held")
+    pools.kubectl("delete", "kubeletconfig", "budget")
+    wait_until(lambda: settled(pools, "worker") and configuration(pools, "worker") == old, 60, "the way back")
+
+
 def test_kubelet_file_that_no_agent_starts_with_is_rolled_back(pools: Cluster) -> None:
     """A MachineConfig carries it past every check: the node goes back, the pool is Degraded, the rollout stops."""
     old = configuration(pools, "worker")

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from podsysctl.base.clock import FakeClock
 from podsysctl.base.errors import UsageError
 from podsysctl.client.events import EventRecorder
 from podsysctl.client.informer import Informer
 from podsysctl.controllers.machineconfig.kubelet_config import configuration_file
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
-from podsysctl.controllers.scope import NODES
+from podsysctl.controllers.scope import DISRUPTION_BUDGETS, NODES, PODS
 from podsysctl.node.config_daemon import ConfigDaemon, follow
 from podsysctl.objects import machineconfig as names
 from tests.controllers.cluster import Cluster, running
@@ -39,6 +40,8 @@ class Machine:
         self.hang = asyncio.Event()
         self.hangs = False
         self.tasks: list[asyncio.Task[None]] = []
+        self.clock = FakeClock()
+        self.daemon: ConfigDaemon
 
     async def restart(self) -> None:
         """Start the played agent with the file."""
@@ -54,9 +57,11 @@ class Machine:
         """What a start of the process does."""
         recorder = EventRecorder(self.cluster.client, "machineconfigdaemon", self.name)
         nodes = Informer(self.cluster.client, NODES, field_selector=f"metadata.name={self.name}")
-        daemon = ConfigDaemon(self.cluster.client, nodes, self.name, self.file, self.restart, recorder)
-        daemon.recover()
-        jobs = (recorder.run(), nodes.run(), follow(nodes, {self.name: daemon}))
+        self.daemon = ConfigDaemon(
+            self.cluster.client, nodes, self.name, self.file, self.restart, recorder, clock=self.clock
+        )
+        self.daemon.recover()
+        jobs = (recorder.run(), nodes.run(), follow(nodes, {self.name: self.daemon}))
         self.tasks = [asyncio.create_task(job) for job in jobs]
 
     async def kill(self) -> None:
@@ -226,3 +231,53 @@ async def test_rendered_configuration_that_cannot_be_read_degrades_the_node(tmp_
         degraded = await cluster.until(is_true(cluster, "Degraded"))
         assert names.KUBELET_CONF_PATH in degraded["message"]
         assert nodes[0].running == before
+
+
+async def test_budget_that_allows_no_eviction_degrades_the_node_after_an_hour(tmp_path: Path) -> None:
+    """Upstream's text, on the node and on the pool; the node stays cordoned, waits on, and finishes once it may."""
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "all", "namespace": "default"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}},
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "default", "labels": {"app": "a"}},
+        "spec": {"nodeName": "n0", "containers": [{"name": "c", "image": "x"}]},
+    }
+    async with machines(tmp_path, 1) as (cluster, nodes):
+        node = nodes[0]
+        made = await cluster.client.create(PODS, pod)
+        await cluster.set_status(made, cluster._started(made))
+        await cluster.client.create(DISRUPTION_BUDGETS, budget)
+        await cluster.client.create(names.MACHINE_CONFIG, machine_config("maxPods: 9\n"))
+
+        async def is_cordoned() -> bool:
+            return bool((await cluster.client.get(NODES, "n0"))["spec"].get("unschedulable"))
+
+        async def is_leaving() -> bool:
+            return bool((await cluster.client.get(PODS, "p", "default"))["metadata"].get("deletionTimestamp"))
+
+        await cluster.until(is_cordoned)
+        left_s = await node.daemon.reconcile()
+        assert left_s == 3600
+        node.clock.advance(3599)
+        assert await node.daemon.reconcile() == 1
+        assert await node.annotation(names.STATE) == names.WORKING
+        node.clock.advance(1)
+        await node.daemon.reconcile()
+        text = "failed to drain node: n0 after 1 hour. Please see machine-config-controller logs for more information"
+        degraded = await cluster.until(is_true(cluster, "Degraded"))
+        assert degraded["message"] == f'Node n0 is reporting: "{text}"'
+        assert await node.annotation(names.REASON) == text
+        assert await is_cordoned()
+        assert not await is_leaving()
+        await cluster.client.delete(DISRUPTION_BUDGETS, "all", "default")
+        await cluster.until(is_leaving)
+        await cluster.client.delete(PODS, "p", "default", grace_period_s=0)
+        await cluster.until(lambda: is_updated(cluster, 1))
+        assert (await node.annotation(names.STATE), await node.annotation(names.REASON)) == (names.DONE, "")
+        assert node.most_pods() == 9
+        assert not await is_cordoned()

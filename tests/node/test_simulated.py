@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from podsysctl.client.informer import InformerSet
 from podsysctl.controllers.daemonset import DaemonSetController
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
 from podsysctl.controllers.scope import DAEMON_SETS, NODES, PODS
@@ -26,21 +27,25 @@ UNSAFE = [{"name": "kernel.msgmax", "value": "65536"}]
 @contextlib.asynccontextmanager
 async def fleet(cluster: Cluster, root: Path, count: int) -> AsyncIterator[None]:
     """So many nodes, running."""
+    informers = InformerSet(cluster.client)
     nodes = SimulatedFleet(
         cluster.client,
+        informers,
         [f"simulated-{i}" for i in range(count)],
         root,
         labels={WORKER: ""},
         kubelet=KubeletConfiguration(),
     )
-    task = asyncio.create_task(nodes.run())
+    tasks = [asyncio.create_task(job) for job in (informers.run(), nodes.run())]
     try:
         yield
-        if task.done():
-            task.result()
+        for task in tasks:
+            if task.done():
+                task.result()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

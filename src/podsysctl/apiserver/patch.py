@@ -86,8 +86,9 @@ def patching(call: Call, raw: bytes, media: str, wanted: WriteOptions) -> Change
             raise _bad_patch("", str(error)) from error
 
         def refuse(text: str) -> StatusError:
-            shown = go_map(body) if media == STRATEGIC else orjson.dumps(patched).decode()
-            return _bad_patch(shown, text)
+            if media == STRATEGIC:
+                return _bad_patch(go_map(body), text)
+            return _bad_patch(orjson.dumps(patched_object(old, body, media, call)).decode(), text)
 
         try:
             decoded = _decoded(call, patched)

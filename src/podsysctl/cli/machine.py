@@ -1,7 +1,8 @@
 """All components of a cluster in one process on one machine: started in order, ended together.
 
 Each is a client of the API over TLS on loopback, with a certificate of its own; none has a private way into
-another. SIGTERM and SIGINT end the process and leave the pods running; `down` removes them.
+another. Those that follow all objects of a kind share one watch of it. SIGTERM and SIGINT end the process and leave
+the pods running; `down` removes them.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
         places = MachinePlaces.below(config.files.networks)
         for name in (install.NAME, "tuning"):  # the second for plugins that run it by that name
             install.install(places.plugins[0], name)
-        await _simulate(config, api, manager, stack, group)
+        await _simulate(config, api, manager, informers, stack, group)
         arbiter = await _arbiter(config, places, stack)
         group.create_task(tuner.watch_drift(arbiter), name="drift")
         for plan in config.nodes:
@@ -174,7 +175,12 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
 
 
 async def _simulate(
-    config: MachineConfig, api: ApiServer, admin: Client, stack: AsyncExitStack, group: asyncio.TaskGroup
+    config: MachineConfig,
+    api: ApiServer,
+    admin: Client,
+    informers: InformerSet,
+    stack: AsyncExitStack,
+    group: asyncio.TaskGroup,
 ) -> None:
     """The nodes without a runtime; those of an earlier start that are not asked for any more go."""
     names = machine_files.simulated_names(config.simulated_nodes)
@@ -187,7 +193,7 @@ async def _simulate(
     kubelet = KubeletConfiguration(allowed_unsafe_sysctls=config.allowed_unsafe_sysctls)
     config.files.nodes.mkdir(mode=0o750, parents=True, exist_ok=True)
     labels = NodePlan("", (SIMULATED_ROLE,)).labels
-    nodes = fleet.SimulatedFleet(client, names, config.files.nodes, labels=labels, kubelet=kubelet)
+    nodes = fleet.SimulatedFleet(client, informers, names, config.files.nodes, labels=labels, kubelet=kubelet)
     group.create_task(nodes.run(), name="simulated-nodes")
 
 

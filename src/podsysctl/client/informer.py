@@ -33,6 +33,15 @@ def object_key(obj: Object) -> str:
     return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
 
 
+def drop_managed_fields(obj: Object) -> Object:
+    """Take out what is only of use to appliers, and is often the larger part of an object; for `transform`.
+
+    The object is the informer's own. A server keeps the fields' owners when an update leaves them out.
+    """
+    obj["metadata"].pop("managedFields", None)
+    return obj
+
+
 def _version(obj: Object) -> Any:
     return obj["metadata"].get("resourceVersion")
 
@@ -239,7 +248,7 @@ class Informer:
 
 
 class InformerSet:
-    """One informer per question, shared by everything in the process that asks it."""
+    """One informer per question, shared by everything in the process that asks it; without managedFields."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -253,7 +262,9 @@ class InformerSet:
         key = (kind.group, kind.version, kind.plural, namespace or "", label_selector, field_selector)
         found = self._informers.get(key)
         if found is None:
-            found = Informer(self._client, kind, namespace, label_selector, field_selector)
+            found = Informer(
+                self._client, kind, namespace, label_selector, field_selector, transform=drop_managed_fields
+            )
             self._informers[key] = found
             if self._group is not None:
                 self._group.create_task(found.run())

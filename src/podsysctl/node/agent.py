@@ -14,7 +14,7 @@ from podsysctl.base.clock import Clock, SystemClock
 from podsysctl.base.errors import RuntimeServiceError, UsageError
 from podsysctl.base.versions import parse_kernel_version
 from podsysctl.client.events import EventRecorder
-from podsysctl.client.informer import Informer
+from podsysctl.client.informer import Informer, drop_managed_fields
 from podsysctl.client.rest import Client
 from podsysctl.node import downward, machine, node_status
 from podsysctl.node import pod as pods
@@ -64,12 +64,6 @@ def parse_allowlist(config: AgentConfig, kernel_release: str) -> kubelet_policy.
         raise UsageError(f"failed to run Kubelet: failed to create kubelet: {error.message}") from error
 
 
-def _without_managed_fields(pod: pods.Pod) -> pods.Pod:
-    """The pod without what is only of use to appliers, and is often the larger part of it."""
-    metadata = {key: value for key, value in pod["metadata"].items() if key != "managedFields"}
-    return {**pod, "metadata": metadata}
-
-
 class Agent:
     """One node. `run` works until cancelled; `ready` is set once the node reported Ready."""
 
@@ -96,7 +90,7 @@ class Agent:
         self._addresses = config.node_ips or (machine.default_address(),)
         self._amounts = node_status.allocatable_amounts(self._machine, config)
         self._informer = Informer(
-            client, PODS, field_selector=f"spec.nodeName={config.node_name}", transform=_without_managed_fields
+            client, PODS, field_selector=f"spec.nodeName={config.node_name}", transform=drop_managed_fields
         )
         self._pool: Pool | None = None
         self._registration: Registration | None = None

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from podsysctl.base.clock import Clock, SystemClock
 from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, StatusError
 from podsysctl.client.events import Recorder
 from podsysctl.client.informer import Informer
@@ -31,6 +32,12 @@ Object = dict[str, Any]
 NODE = builtin_by_resource("", "v1", "nodes")
 COMPONENT = "machineconfigdaemon"
 """Name of this component in events, as clients expect it."""
+
+DRAIN_LIMIT_S = 3600.0
+"""How long a node may take to be drained before it reports Degraded, upstream's number."""
+
+_WORKING = {names.STATE: names.WORKING, names.REASON: ""}
+SEE_LOGS = "Please see machine-config-controller logs for more information"
 
 RETRY_LONGEST_S = 10.0
 
@@ -61,8 +68,11 @@ class ConfigDaemon:
         events: Recorder,
         *,
         drains: bool = True,
+        clock: Clock | None = None,
     ) -> None:
         self._client = client
+        self._clock = clock or SystemClock()
+        self._drain_since_s: float | None = None
         self._nodes = nodes
         self._name = node_name
         self._kubelet_file = kubelet_file
@@ -71,28 +81,29 @@ class ConfigDaemon:
         self._events = events
         self._drains = drains
 
-    async def reconcile(self) -> None:
-        """Take the next step, if there is one. Raises StatusError, ConnectionFailedError."""
+    async def reconcile(self) -> float | None:
+        """Take the next step, if there is one; seconds after which to look again though nothing changed.
+
+        Raises StatusError, ConnectionFailedError.
+        """
         node = self._nodes.get(self._name)
-        if node is None:
-            return
+        if node is None or not is_behind(node):
+            return None
         desired = names.annotation(node, names.DESIRED_CONFIG)
-        current = names.annotation(node, names.CURRENT_CONFIG)
         state = names.annotation(node, names.STATE)
-        if not is_behind(node):
-            return
         if self.recorded_config() == desired:
             await self._finish(node, desired)
-            return
-        if self._failed_config() == desired:
+        elif self._failed_config() == desired:
             await self._after_failure(desired, state)
-            return
-        if state != names.WORKING:
-            await self._annotate({names.STATE: names.WORKING, names.REASON: ""})
-            return
-        if current and self._drains and not await self._is_drained(node, desired):
-            return
-        await self._apply(desired)
+        elif self._waits_for_drain(node, desired):
+            return await self._wait_for_drain(state)
+        elif names.annotation(node, names.CURRENT_CONFIG) and self._drains and not _is_drained(node, desired):
+            await self._ask_for_drain(node, desired)
+        elif state != names.WORKING:
+            await self._annotate(_WORKING)
+        else:
+            await self._apply(desired)
+        return None
 
     async def _after_failure(self, desired: str, state: str) -> None:
         """What failed once stays failed until another configuration is asked for."""
@@ -102,15 +113,29 @@ class ConfigDaemon:
             self._write_record({"config": self.recorded_config()})
             await self.reconcile()
 
-    async def _is_drained(self, node: Object, desired: str) -> bool:
-        """Ask for the drain, once, and wait for the controller's answer."""
-        wanted = f"drain-{desired}"
-        if names.annotation(node, names.DESIRED_DRAIN) != wanted:
-            self._events.event(node, "Normal", "Cordon", "Cordoned node to apply update")
-            self._events.event(node, "Normal", "Drain", "Draining node to update config.")
-            await self._annotate({names.DESIRED_DRAIN: wanted})
-            return False
-        return names.annotation(node, names.LAST_DRAIN) == wanted
+    async def _ask_for_drain(self, node: Object, desired: str) -> None:
+        """Begin: ask the controller, once; its answer is a change of the node."""
+        self._events.event(node, "Normal", "Cordon", "Cordoned node to apply update")
+        self._events.event(node, "Normal", "Drain", "Draining node to update config.")
+        self._drain_since_s = None
+        await self._annotate({**_WORKING, names.DESIRED_DRAIN: _drain_of(desired)})
+
+    @staticmethod
+    def _waits_for_drain(node: Object, desired: str) -> bool:
+        return names.annotation(node, names.DESIRED_DRAIN) == _drain_of(desired) and not _is_drained(node, desired)
+
+    async def _wait_for_drain(self, state: str) -> float | None:
+        """Be Degraded once it takes too long, and go on waiting: a budget may yet allow the last eviction."""
+        now_s = self._clock.monotonic_s()
+        if self._drain_since_s is None:
+            self._drain_since_s = now_s
+        left_s = self._drain_since_s + DRAIN_LIMIT_S - now_s
+        if left_s > 0:
+            return left_s
+        if state != names.DEGRADED:
+            text = f"failed to drain node: {self._name} after 1 hour. {SEE_LOGS}"
+            await self._annotate({names.STATE: names.DEGRADED, names.REASON: text})
+        return None
 
     async def _apply(self, desired: str) -> None:
         """Write the configuration and restart the agent; take both back when it does not start."""
@@ -191,14 +216,14 @@ class ConfigDaemon:
         """State, reason and the wish to be uncordoned in one write: a crash leaves none without the others."""
         node = self._nodes.get(self._name)
         annotations = {names.STATE: names.DEGRADED, names.REASON: str(self._read_record().get("reason", ""))}
-        if node is not None and names.annotation(node, names.DESIRED_DRAIN) == f"drain-{desired}":
+        if node is not None and names.annotation(node, names.DESIRED_DRAIN) == _drain_of(desired):
             annotations[names.DESIRED_DRAIN] = f"uncordon-{desired}"
         await self._annotate(annotations)
 
     async def _finish(self, node: Object, desired: str) -> None:
         """The configuration is in force: have the node uncordoned, then report Done."""
         wanted = names.annotation(node, names.DESIRED_DRAIN)
-        if wanted == f"drain-{desired}":
+        if wanted == _drain_of(desired):
             await self._annotate({names.DESIRED_DRAIN: f"uncordon-{desired}"})
             return
         if wanted == f"uncordon-{desired}" and names.annotation(node, names.LAST_DRAIN) != wanted:
@@ -225,6 +250,16 @@ class ConfigDaemon:
         _write_durably(self._record, json.dumps(record))
 
 
+def _drain_of(desired: str) -> str:
+    return f"drain-{desired}"
+
+
+def _is_drained(node: Object, desired: str) -> bool:
+    """Whether the controller has answered that the node is drained for this configuration."""
+    asked, answered = names.annotation(node, names.DESIRED_DRAIN), names.annotation(node, names.LAST_DRAIN)
+    return asked == answered == _drain_of(desired)
+
+
 def is_behind(node: Object) -> bool:
     """Whether a node was told a configuration and has not reported that it runs it."""
     desired, current = names.annotation(node, names.DESIRED_CONFIG), names.annotation(node, names.CURRENT_CONFIG)
@@ -240,7 +275,9 @@ async def follow(nodes: Informer, daemons: Mapping[str, ConfigDaemon], *, worker
             queue.add(node["metadata"]["name"])
 
     async def step(name: str) -> None:
-        await daemons[name].reconcile()
+        wait_s = await daemons[name].reconcile()
+        if wait_s is not None:
+            queue.add_after(name, wait_s)
 
     nodes.add_handler(on_add=seen, on_update=lambda _, new: seen(new))
     await queue.run(step, workers=workers, retry=_retry)

@@ -7,6 +7,7 @@ and mirror pods stay, emptyDir data is lost, PodDisruptionBudgets are honoured.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from podsysctl.base.errors import PodsysctlError, StatusError
@@ -28,18 +29,21 @@ class DrainPendingError(PodsysctlError):
     reason = "DrainPending"
 
 
-async def set_unschedulable(client: Client, node: Object, unschedulable: bool) -> None:
-    """Cordon or uncordon; nothing is sent when it is so already."""
-    if bool(node["spec"].get("unschedulable")) == unschedulable:
-        return
-    patch = {"spec": {"unschedulable": True if unschedulable else None}}
-    await client.patch(NODE, node["metadata"]["name"], patch, patch_type="strategic")
+async def cordon(client: Client, node: Object) -> None:
+    """Let no more pods come to a node; nothing is sent when it is so already."""
+    if not node["spec"].get("unschedulable"):
+        await client.patch(NODE, node["metadata"]["name"], {"spec": {"unschedulable": True}})
 
 
-async def drain(client: Client, node_name: str) -> None:
-    """Evict what must go. Raises DrainPendingError, naming the pods, until all of it has gone."""
-    pods = await client.list(POD, field_selector=f"spec.nodeName={node_name}")
-    leaving = [pod for pod in pods.items if must_leave(pod)]
+async def drain(client: Client, node_name: str, known: Iterable[Object]) -> None:
+    """Evict what must go. Raises DrainPendingError, naming the pods, until all of it has gone.
+
+    `known` are the node's pods as last heard of; only when none of them is left the API is asked for all.
+    """
+    leaving = [pod for pod in known if must_leave(pod)]
+    if not leaving:
+        pods = await client.list(POD, field_selector=f"spec.nodeName={node_name}")
+        leaving = [pod for pod in pods.items if must_leave(pod)]
     refused = []
     for pod in leaving:
         if pod["metadata"].get("deletionTimestamp"):

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 Object = dict[str, Any]
 
+INDEX = "node to drain"
 RETRY_S = 2.0
 """Pause between two looks at a draining node; upstream drains for 90 s and then waits a minute."""
 SLOW_AFTER_S = 600.0
@@ -36,10 +37,22 @@ class DrainController:
         self._since_s: dict[str, float] = {}
         self._nodes = informers.informer(drain.NODE)
         self._nodes.add_handler(on_add=self._enqueue, on_update=lambda _, new: self._enqueue(new))
+        self._pods = informers.informer(drain.POD)
+        self._pods.add_index(INDEX, lambda pod: (_node_name(pod),))
+        self._pods.add_handler(on_delete=self._pod_gone)
 
     def _enqueue(self, node: Object) -> None:
         if _wanted(node):
             self.queue.add(node["metadata"]["name"])
+
+    def _pod_gone(self, pod: Object) -> None:
+        """The last pod of a node that is being drained: go on at once."""
+        node = self._nodes.get(_node_name(pod))
+        if node is not None and _wanted(node) and not any(map(drain.must_leave, self._known(node))):
+            self._enqueue(node)
+
+    def _known(self, node: Object) -> list[Object]:
+        return self._pods.by_index(INDEX, node["metadata"]["name"])
 
     async def reconcile(self, name: str) -> None:
         """Drain or give back one node, if it waits for that."""
@@ -50,18 +63,21 @@ class DrainController:
         wanted = _wanted(node)
         verb, _, config = wanted.partition("-")
         if verb == "drain":
-            await drain.set_unschedulable(self._client, node, True)
+            await drain.cordon(self._client, node)
             try:
-                await drain.drain(self._client, name)
+                await drain.drain(self._client, name, self._known(node))
             except drain.DrainPendingError as error:
                 self._wait(node, error)
                 return
-        else:
-            await drain.set_unschedulable(self._client, node, False)
-            text = f"Update completed for config {config} and node has been uncordoned"
-            self._events.event(node, "Normal", "Uncordon", text)
         self._since_s.pop(name, None)
-        await self._client.patch(drain.NODE, name, {"metadata": {"annotations": {names.LAST_DRAIN: wanted}}})
+        answer: Object = {"metadata": {"annotations": {names.LAST_DRAIN: wanted}}}
+        if verb == "drain":
+            await self._client.patch(drain.NODE, name, answer)
+            return
+        answer["spec"] = {"unschedulable": None}
+        await self._client.patch(drain.NODE, name, answer)
+        text = f"Update completed for config {config} and node has been uncordoned"
+        self._events.event(node, "Normal", "Uncordon", text)
 
     def _wait(self, node: Object, error: drain.DrainPendingError) -> None:
         """Come back later, and say so when it takes long."""
@@ -74,6 +90,10 @@ class DrainController:
         elif elapsed_s >= SLOW_AFTER_S:
             self._events.event(node, "Normal", "DrainThresholdExceeded", error.message)
         self.queue.add_after(name, SLOW_RETRY_S if elapsed_s >= SLOW_AFTER_S else RETRY_S)
+
+
+def _node_name(pod: Object) -> str:
+    return str(pod["spec"].get("nodeName") or "")
 
 
 def _wanted(node: Object) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from podsysctl.base.clock import Clock, SystemClock
 from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, StatusError
 from podsysctl.client.events import EventRecorder
-from podsysctl.client.informer import Informer, object_key
+from podsysctl.client.informer import InformerSet, object_key
 from podsysctl.client.rest import Client
 from podsysctl.client.workqueue import WorkQueue
 from podsysctl.node import agent, config_daemon, machine, status_patch
@@ -25,6 +25,7 @@ from podsysctl.node.status_writer import PODS
 
 log = logging.getLogger(__name__)
 
+INDEX = "simulated node"
 SELECTOR = f"{ANNOTATION}=true"
 """Selects the nodes that are simulated."""
 
@@ -39,11 +40,15 @@ LONGEST_RETRY_S = 30.0
 
 
 class SimulatedFleet:
-    """Nodes of these names below `root`, one folder each; `kubelet` is what they start with before a pool's."""
+    """Nodes of these names below `root`, one folder each; `kubelet` is what they start with before a pool's.
+
+    `informers` may be shared with others in the process, and are run by the caller.
+    """
 
     def __init__(
         self,
         client: Client,
+        informers: InformerSet,
         names: Iterable[str],
         root: Path,
         *,
@@ -59,10 +64,9 @@ class SimulatedFleet:
         self._address = machine.default_address()
         self._labels = {**labels, ANNOTATION: "true"}
         self._kubelet = kubelet
-        self._all_nodes = Informer(client, NODES, transform=_without_managed_fields)
-        self._all_pods = Informer(
-            client, PODS, indexes={"node": lambda pod: (_node_name(pod),)}, transform=_without_managed_fields
-        )
+        self._all_nodes = informers.informer(NODES)
+        self._all_pods = informers.informer(PODS)
+        self._all_pods.add_index(INDEX, lambda pod: (_node_name(pod),))
         self._nodes = {name: self._node(name, root / name) for name in names}
         self._daemons = {name: self._daemon(name, node) for name, node in self._nodes.items()}
         self._pod_queue: WorkQueue[str] = WorkQueue(name="simulated-pods", max_s=LONGEST_RETRY_S, time=self._clock)
@@ -84,7 +88,9 @@ class SimulatedFleet:
 
     def _daemon(self, name: str, node: SimulatedNode) -> ConfigDaemon:
         recorder = self._daemon_events.on_host(name)
-        return ConfigDaemon(self._client, self._all_nodes, name, node.kubelet_file, node.restart, recorder)
+        return ConfigDaemon(
+            self._client, self._all_nodes, name, node.kubelet_file, node.restart, recorder, clock=self._clock
+        )
 
     async def run(self) -> None:
         """Run the nodes until cancelled; their pods stay as they are. Raises UsageError, StatusError."""
@@ -94,8 +100,6 @@ class SimulatedFleet:
             await self._register()
             self._all_nodes.add_handler(self._node_seen, lambda _, new: self._node_seen(new))
             self._all_pods.add_handler(self._pod_seen, self._pod_changed, self._pod_gone)
-            group.create_task(self._all_nodes.run())
-            group.create_task(self._all_pods.run())
             group.create_task(config_daemon.follow(self._all_nodes, self._daemons, workers=WORKERS))
             group.create_task(self._pod_queue.run(self._step, workers=WORKERS, retry=_retry))
             for name in self._nodes:
@@ -129,7 +133,7 @@ class SimulatedFleet:
             node.registration.seen(obj)
 
     def _restarted(self, name: str) -> None:
-        for pod in self._all_pods.by_index("node", name):
+        for pod in self._all_pods.by_index(INDEX, name):
             self._pod_queue.add(object_key(pod))
 
     # --- pods
@@ -214,9 +218,3 @@ def _node_name(pod: pods.Pod) -> str:
 def _is_ready(pod: pods.Pod) -> bool:
     conditions = pods.status(pod).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def _without_managed_fields(obj: pods.Pod) -> pods.Pod:
-    """The object without what is only of use to appliers."""
-    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-    return {**obj, "metadata": metadata}
