@@ -57,6 +57,28 @@ async def test_namespace_has_its_ranges_at_once(openshift: Api) -> None:
     assert first["openshift.io/sa.scc.mcs"].startswith("s0:c")
 
 
+async def test_controllers_keep_all_objects_and_may_use_no_constraint(openshift: Api) -> None:
+    """A workload's privileged pod is admitted by its own service account's rights, never by the controller's."""
+    await openshift.namespace("demo")
+    controllers = openshift.as_user("system:kube-controller-manager")
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}}
+    assert (await controllers.create("/api/v1/namespaces/demo/configmaps", config_map)).code == 201
+    target = named(pod(), "p")
+    target["spec"]["containers"][0]["securityContext"] = {"privileged": True}
+    target["spec"]["serviceAccountName"] = "default"
+    refused = await controllers.create(PODS, target)
+    assert refused.code == 403
+    assert 'provider "privileged": Forbidden: not usable by user or serviceaccount' in refused.message
+    account = {"kind": "ServiceAccount", "name": "default", "namespace": "demo"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:openshift:scc:privileged"}
+    binding = {"metadata": {"name": "setter"}, "roleRef": role, "subjects": [account]}
+    assert (await openshift.create(f"{RBAC}/namespaces/demo/rolebindings", binding)).code == 201
+    admitted = await controllers.create(PODS, target)
+    assert admitted.body["metadata"]["annotations"]["openshift.io/scc"] == "privileged"
+    subject = admitted.body["metadata"]["annotations"]["security.openshift.io/validated-scc-subject-type"]
+    assert subject == "serviceaccount"
+
+
 async def test_plain_users_pod_is_completed_by_restricted_v2(openshift: Api) -> None:
     """User, group, level and seccomp profile come from the namespace."""
     await openshift.namespace("demo")

@@ -73,7 +73,7 @@ def daemon_set(*pairs: str, name: str = "tune", fields: str = "hostNetwork: true
     return DAEMON_SET.format(name=name, fields=textwrap.indent(fields, " " * 6), command=sysctl(*pairs))
 
 
-def run(*texts: str, nodes: Nodes | None = None, **options: bool) -> Result:
+def run(*texts: str, nodes: Nodes | None = None, **options: Any) -> Result:
     """The migration of files called 0.yaml, 1.yaml and so on."""
     given_files = Input()
     for index, text in enumerate(texts):
@@ -233,6 +233,14 @@ def test_narrower_profile_includes_the_broader_one_and_comes_first() -> None:
     assert dedicated["spec"]["recommend"][0]["priority"] < workers["spec"]["recommend"][0]["priority"] < 30
 
 
+def test_base_is_what_nodes_have_without_the_new_profile() -> None:
+    """OpenShift's own unless told otherwise; the one-machine cluster's, or none."""
+    text = daemon_set("vm.swappiness=10")
+    assert "include=openshift-node" in data(documents(run(text))[0]).split()
+    assert "include=machine-defaults" in data(documents(run(text, base="machine-defaults"))[0]).split()
+    assert "include" not in data(documents(run(text, base=""))[0])
+
+
 def test_transparent_huge_pages_are_told_to_be_no_sysctl() -> None:
     """Redis' other habit: it goes into [sysfs] of the node's profile, and the report says what it is."""
     script = "sysctl -w net.core.somaxconn=9000 && echo never > /sys/kernel/mm/transparent_hugepage/enabled"
@@ -241,6 +249,18 @@ def test_transparent_huge_pages_are_told_to_be_no_sysctl() -> None:
     assert workload["spec"]["template"]["spec"]["securityContext"]["sysctls"][0]["name"] == "net.core.somaxconn"
     assert "[sysfs]\n/sys/kernel/mm/transparent_hugepage/enabled=never" in data(tuned)
     assert "transparent huge pages are no sysctl" in result.outcomes[0].notes[0]
+
+
+def test_example_of_a_privileged_daemon_set_is_migrated() -> None:
+    """What examples/node-tuning shows as the third way becomes the first: a Tuned object in its place."""
+    example = Path(__file__).resolve().parents[2] / "examples" / "node-tuning" / "daemonset" / "vm-stat-interval.yaml"
+    result = run(example.read_text())
+    *others, tuned = documents(result)
+    assert [d["kind"] for d in others] == ["Namespace", "ServiceAccount"]
+    assert "vm.stat_interval=7" in data(tuned).split()
+    assert result.outcomes[0].notes == (
+        "its ServiceAccount sysctl-setter and the rights of it may be needed no longer",
+    )
 
 
 def test_elastic_operators_pod_templates_are_changed() -> None:

@@ -140,7 +140,7 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         scheduler = await stack.enter_async_context(_client(api, "kube-scheduler", "system:kube-scheduler", ()))
         manager = await stack.enter_async_context(
-            _client(api, "controller-manager", "system:kube-controller-manager", ("system:masters",))
+            _client(api, "controller-manager", "system:kube-controller-manager", ())
         )
         informers = InformerSet(manager)  # one copy of each object for all that follow the whole cluster
         group.create_task(informers.run(), name="informers")

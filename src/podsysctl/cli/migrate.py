@@ -58,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all-workers", action="store_true", help="tune all workers, and send pods nowhere")
     parser.add_argument("--kubelet-config", action="store_true",
                         help="add a KubeletConfig that lets pods set what is not safe")  # fmt: skip
+    parser.add_argument("--base", metavar="PROFILE", default=manifests.BASE,
+                        help="profile that new ones include (default openshift-node; '' for none)")  # fmt: skip
     parser.add_argument("--output", "-o", choices=("text", "json"), default="text", help="form of the report")
 
 
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     if args.in_place and "-" in args.paths:
         raise UsageError("standard input cannot be changed in place", hint="leave out --in-place")
     given = check_files.read(args.paths)
-    result = migrate.migrate(given, _nodes(args), Options(not args.all_workers, args.kubelet_config))
+    result = migrate.migrate(given, _nodes(args), Options(not args.all_workers, args.base, args.kubelet_config))
     _check(result)
     unread = [f"{f.file}:{f.position.line}: {f.message}" for f in given.findings]
     if args.in_place:

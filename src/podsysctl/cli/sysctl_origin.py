@@ -19,8 +19,9 @@ from podsysctl.sysctls.name import INTERFACE_TOKEN, SysctlName, parse_name, pars
 from podsysctl.sysctls.value import ValueSpec, values_equal
 
 HELP = """Tell where a value comes from. For the host: the kernel's default, the files of sysctl.d in systemd's order,
-/etc/sysctl.conf, TuneD, and the profiles of nodes on this machine. For a pod: what a fresh namespace starts with, the
-runtime's default, the pod's securityContext.sysctls, and the tuning CNI plugin of its networks.
+/etc/sysctl.conf, TuneD, the profiles of nodes on this machine, and the privileged pods here that wrote it (DaemonSets
+that run `sysctl -w`). For a pod: what a fresh namespace starts with, the runtime's default, the pod's
+securityContext.sysctls, and the tuning CNI plugin of its networks.
 
   podsysctl sysctl origin vm.swappiness
   podsysctl sysctl origin net.core.somaxconn --pod default/web"""
@@ -55,7 +56,10 @@ def run(args: argparse.Namespace) -> int:
     is_hosts = _is_hosts(name, args)
     sources = [*_kernel(name, fresh=not is_hosts), *(_of_pod(name, args) if not sysctl_target.is_host(args) else ())]
     if is_hosts:
+        from podsysctl.cli import sysctl_origin_pods  # a client, which most questions do not need
+
         sources += [*settings.of_host(name), *sysctl_origin_nodes.of_profiles(name, args.data_dir)]
+        sources += sysctl_origin_pods.of_pods(name, args)
     layers = judge(sources, live, spec)
     by = next((layer.source for layer in layers if layer.verdict == "wins"), None)
     if args.output == "json":

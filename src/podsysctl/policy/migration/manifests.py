@@ -10,6 +10,8 @@ from podsysctl.policy.remedies.node_level import PRIORITY, TUNED_NAMESPACE
 PROFILE_LABEL = "sysctl-profile"
 """Label, taint key and toleration key of nodes that are dedicated to a profile: `podsysctl node dedicate`."""
 WORKER_LABEL = "node-role.kubernetes.io/worker"
+BASE = "openshift-node"
+"""What OpenShift gives nodes by itself: a profile that takes its place must include it, or its values are gone."""
 CORRECT_DRIFT = "tuning.podsysctl.dev/correct-drift"
 
 Match = tuple[tuple[str, str], ...]
@@ -26,12 +28,13 @@ class Tuned:
     sysfs: dict[str, str] = field(default_factory=dict)
     owners: list[str] = field(default_factory=list)
     correct_drift: bool = False
-    include: str = "openshift-node"
+    include: str = BASE
     priority: int = PRIORITY
 
     def text(self) -> str:
         """The object as YAML."""
         who = " and ".join(self.owners) + (" need" if len(self.owners) > 1 else " needs")
+        include = f"      include={self.include}\n" if self.include else ""
         annotations = f'  annotations:\n    {CORRECT_DRIFT}: "true"\n' if self.correct_drift else ""
         return (
             "apiVersion: tuned.openshift.io/v1\n"
@@ -46,7 +49,7 @@ class Tuned:
             "    data: |\n"
             "      [main]\n"
             f"      summary=Kernel parameters that {who}\n"
-            f"      include={self.include}\n"
+            f"{include}"
             f"{_section('sysctl', self.values)}"
             f"{_section('sysfs', self.sysfs)}"
             "  recommend:\n"

@@ -31,9 +31,13 @@ THP = "/sys/kernel/mm/transparent_hugepage/"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`place` gives pods that need the node's values a nodeSelector and a toleration; else all workers are tuned."""
+    """`place` gives pods that need the node's values a nodeSelector and a toleration; else all workers are tuned.
+
+    `base` is the profile that nodes have without the new ones, which therefore include it; empty for none.
+    """
 
     place: bool = True
+    base: str = manifests.BASE
     kubelet_config: bool = False
 
 
@@ -272,7 +276,7 @@ class _Migration:
         broader = ""
         for site in sorted(self._sites.values(), key=lambda s: _breadth(s.tuned.match), reverse=True):
             # A node takes one profile: the narrower one, which therefore holds what the broader one would have set.
-            site.tuned.include = broader or site.tuned.include
+            site.tuned.include = broader or self._options.base
             broader = site.tuned.name if _breadth(site.tuned.match) else broader
         for site in sorted(self._sites.values(), key=lambda s: _breadth(s.tuned.match)):
             site.tuned.priority = next(free)
