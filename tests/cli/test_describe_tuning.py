@@ -99,6 +99,16 @@ def test_profile_shows_what_the_chosen_profile_comes_to() -> None:
     assert "Applied Profile:  <none>\n" in out
 
 
+def test_profile_shows_who_is_behind_each_value() -> None:
+    """As the node's status tells it: the winner in the row, the losers below."""
+    effective = [{"name": "vm.swappiness", "value": "60", "winner": "kernel default", "losers": ["profile p = 10"]}]
+    out = describe_tuning.profile(profile("p", ("p", "[main]\n"), status={"effective": effective}), None)
+    assert (
+        "In Force:\n  Name           Value  By\n  ----           -----  --\n"
+        "  vm.swappiness  60     kernel default\n                        and not profile p = 10\n"
+    ) in out
+
+
 def test_profile_keeps_apart_what_depends_on_the_machine() -> None:
     """openshift-node includes one profile on virtual machines and another on others."""
     out = describe_tuning.profile(profile("openshift-node"), None)

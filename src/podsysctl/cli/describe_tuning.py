@@ -62,6 +62,7 @@ def profile(obj: Object, events: list[Object] | None) -> str:
         w.table(1, ["Profile", "Owner"], ((r.get("profile"), r.get("owner", "")) for r in requirements))
     texts = {str(p.get("name")): str(p.get("data") or "") for p in spec.get("profile") or ()}
     _plan(w, name, texts)
+    _effective(w, status.get("effective") or ())
     _conditions(w, obj)
     w.events(events)
     return w.text()
@@ -131,6 +132,17 @@ def _conditions(w: Writer, obj: Object) -> None:
             for c in conditions
         )
         w.table(1, ["Type", "Status", "LastTransitionTime", "Reason", "Message"], cells)
+
+
+def _effective(w: Writer, entries: Iterable[Object]) -> None:
+    """What the node's kernel has, who is behind that, and below it who wants another value."""
+    rows: list[tuple[str, str, str]] = []
+    for entry in entries:
+        rows.append((str(entry.get("name")), str(entry.get("value")), str(entry.get("winner"))))
+        rows += [("", "", f"and not {loser}") for loser in entry.get("losers") or ()]
+    if rows:
+        w.line(0, "In Force:")
+        w.table(1, ["Name", "Value", "By"], rows)
 
 
 def _plan(w: Writer, name: str, texts: Mapping[str, str]) -> None:
