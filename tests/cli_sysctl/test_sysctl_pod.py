@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from podsysctl.apiserver import kubeconfig
+from podsysctl.kernel import procsys
+from podsysctl.sysctls.name import parse_name
 from tests.apiserver.api import Api, running
 
 POD = {
@@ -73,6 +75,42 @@ async def test_pod_of_this_node_is_found_read_and_traced_to_its_spec(tmp_path: P
             }  # fmt: skip
             differing = await podsysctl(api, "sysctl", "diff", "host", "pod:default/web", "-o", "json")
             assert "net.ipv4.tcp_syncookies" in {item["name"] for item in json.loads(differing[1])}
+        finally:
+            sandbox.kill()
+            await sandbox.wait()
+
+
+SHARING = """
+mkdir -p "$1/pods/$2" "$1/mount" && mount --bind "$1/pods/$2" "$1/mount"
+echo ready; exec sleep 60
+"""
+
+
+@pytest.mark.root
+async def test_set_in_a_pod_of_the_hosts_network_is_refused(tmp_path: Path) -> None:
+    """With hostNetwork the pod's network parameters are the host's; its IPC parameters are its own."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: enters another process's namespaces")
+    pod = {**POD, "spec": {"hostNetwork": True, "containers": [{"name": "c", "image": "localhost/x"}]}}
+    async with running(tmp_path / "data") as api:
+        made: Any = await api.make("/api/v1/namespaces/default/pods", pod)
+        sandbox = await asyncio.create_subprocess_exec(
+            "unshare", "--ipc", "--mount", "sh", "-c", SHARING, "sh", str(tmp_path), made["metadata"]["uid"],
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            assert sandbox.stdout is not None
+            assert await asyncio.wait_for(sandbox.stdout.readline(), 10) == b"ready\n"
+            name = "net.unix.max_dgram_qlen"
+            value = procsys.read(parse_name(name))
+            done = await podsysctl(api, "sysctl", "set", f"{name}={value}", "--pod", "default/web")
+            assert done[:2] == (2, "")
+            assert f"error: {name}: pod default/web shares this host's net namespace" in done[2]
+            assert "hint: with hostNetwork: true a pod has no network parameters of its own" in done[2]
+            own = await podsysctl(api, "sysctl", "set", "kernel.shmmni=4001", "--pod", "default/web")
+            assert own == (0, "kernel.shmmni = 4001\n", "")
+            origin = await podsysctl(api, "sysctl", "origin", name, "--pod", "default/web", "-o", "json")
+            assert "fresh namespace" not in {layer["kind"] for layer in json.loads(origin[1])["layers"]}
         finally:
             sandbox.kill()
             await sandbox.wait()

@@ -85,6 +85,16 @@ def test_name_hidden_from_user_namespaces_depends_on_host_users() -> None:
     assert "hides it in a pod with a user namespace of its own" in answer.verdict.reason
 
 
+def test_name_hidden_from_the_user_who_measured_is_judged_by_the_catalogue() -> None:
+    """A probe without root cannot tell; only a pod with a user namespace of its own is known to lack the name."""
+    name = "net.core.xfrm_acq_expires"
+    facts = KernelFacts("6.18.44", {name: Fact(name, Namespace.NET, InPod.HIDDEN, Access.READ_WRITE)}, privileged=False)
+    allowed = evaluate(name, "30", facts, OWN, Runtime.RUNC).verdict
+    assert (allowed.outcome, allowed.rule) == (Outcome.ALLOWED, "namespaced (net) by the catalogue")
+    refused = evaluate(name, "30", facts, SandboxNamespaces(user=True), Runtime.RUNC).verdict
+    assert "hides it in a pod with a user namespace of its own" in refused.reason
+
+
 def test_user_limit_is_a_pods_own_only_in_a_user_namespace() -> None:
     """Otherwise it is the node's."""
     answer = evaluate("user.max_ipc_namespaces", "7", KERNEL, OWN, Runtime.RUNC)

@@ -123,9 +123,14 @@ def may_be_absent(name: SysctlName) -> bool:
 
 
 def _perhaps_hidden(outcome: Outcome, name: SysctlName) -> Outcome:
-    if outcome.answer is not Answer.ABSENT or may_be_absent(name):
+    """What says something about this user's namespaces alone is not known of a pod's."""
+    row = catalogue.find(name)
+    if outcome.answer is Answer.ABSENT and not may_be_absent(name):
+        text = "the kernel hides it from this user's namespaces, and shows it to root: run as root to try it"
+    elif outcome.answer is Answer.REFUSED and row is not None and row.unit == "group id":
+        text = "a user namespace of this user has one group alone, a pod has all of them: run as root to try it"
+    else:
         return outcome
-    text = "the kernel hides it from this user's namespaces, and shows it to root: run as root to try it"
     return replace(outcome, answer=Answer.UNKNOWN, errno=errno.EPERM, message=text)
 
 

@@ -8,6 +8,7 @@ one.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -199,15 +200,20 @@ def _open(path: str) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise KernelError(f"cannot open namespace {path}: {error.strerror}", errno=error.errno or 0) from error
+        raise _cannot_open(path, error) from error
 
 
 def _identity(path: str) -> tuple[int, int]:
     try:
         status = os.stat(path)
     except OSError as error:
-        raise KernelError(f"cannot open namespace {path}: {error.strerror}", errno=error.errno or 0) from error
+        raise _cannot_open(path, error) from error
     return status.st_dev, status.st_ino
+
+
+def _cannot_open(path: str, error: OSError) -> KernelError:
+    hint = "run as root" if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0 else ""
+    return KernelError(f"cannot open namespace {path}: {error.strerror}", errno=error.errno or 0, hint=hint)
 
 
 def _error(what: str) -> KernelError:

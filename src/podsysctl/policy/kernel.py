@@ -43,6 +43,8 @@ def evaluate(
     missing = _interface_problem(parsed, runtime)
     if missing:
         return KernelAnswer(_refused(name, missing, "interface does not exist yet"))
+    if facts is not None and not own.user and (fact := facts.find(parsed)) and fact.in_pod is InPod.HIDDEN:
+        facts = None  # measured without privileges, which tells nothing of this name in a pod that root makes
     known = _by_facts(parsed, facts, own, runtime) if facts is not None else _by_catalogue(parsed, row, runtime)
     if known is not None:
         return KernelAnswer(known)
@@ -81,7 +83,8 @@ def _by_facts(name: SysctlName, facts: KernelFacts, own: SandboxNamespaces, runt
             f"{_open_error(name, runtime)}; Linux {facts.release} has no such parameter or its module is not loaded"
         )
         return _refused(name.dotted, reason, f"measured on Linux {facts.release}")
-    if fact.in_pod is InPod.ABSENT or (own.user and fact.hidden_from_user_namespace):
+    hidden = fact.hidden_from_user_namespace or fact.in_pod is InPod.HIDDEN
+    if fact.in_pod is InPod.ABSENT or (own.user and hidden):
         return _refused(
             name.dotted, f"{_open_error(name, runtime)}; {_absence(fact, facts)}", f"measured on Linux {facts.release}"
         )
