@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from podsysctl.cli import explain_name
+from podsysctl.kernel import procsys
 from podsysctl.sysctls import catalogue
 from podsysctl.sysctls.catalogue import Namespace
 from podsysctl.sysctls.name import parse_name
@@ -94,6 +95,40 @@ def test_explain_typo_suggests_close_names(run: Run) -> None:
     assert done.code == 2
     assert "did you mean net.core.somaxconn" in done.err
     assert "eth0/100" in run("explain", "net.ipv4.conf.eth0.100.rp_filter").err
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("net.core", "podsysctl sysctl list -N net.core"),
+        ("net.core.*", "podsysctl sysctl list -N 'net.core.*'"),
+        ("somaxconn", "did you mean net.core.somaxconn?"),
+        ("rp_filter", "did you mean net.ipv4.conf.IFNAME.rp_filter?"),
+        ("nothing-at-all", "podsysctl explain --help"),
+    ],
+)
+def test_explain_what_is_no_parameter_says_what_to_type(run: Run, word: str, hint: str) -> None:
+    """A group, a pattern, the last part of a name, and a word that means nothing."""
+    done = run("explain", word)
+    assert (done.code, done.out) == (2, "")
+    assert f"hint: {hint}" in done.err or f"`{hint}`" in done.err
+
+
+def test_explain_file_of_proc_sys_is_the_parameter(run: Run) -> None:
+    """The file exists, yet it is no manifest."""
+    assert run("explain", "/proc/sys/kernel/shmmni").out == run("explain", "kernel.shmmni").out
+    both = run("explain", "kernel.shmmni", "kernel.shmall").out
+    assert both.startswith("kernel.shmmni\n")
+    assert "\n\nkernel.shmall\n" in both
+
+
+def test_explain_empty_value_is_shown_as_empty(run: Run) -> None:
+    """Empty is a value; and what is printed to be pasted is a list of ports."""
+    if procsys.read(parse_name("net.ipv4.ip_local_reserved_ports")):
+        pytest.skip("this host reserves ports")
+    out = run("explain", "net.ipv4.ip_local_reserved_ports").out
+    assert "  here:         (empty)\n" in out
+    assert 'value: "8080,9148-9150"' in out
 
 
 def test_explain_dotted_interface_warns_of_the_runtime(run: Run) -> None:

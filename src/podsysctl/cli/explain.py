@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
     for word in references:
         if "/" not in word:
             raise UsageError(
-                f"{word!r} is no file, no KIND/NAME and no kernel parameter", hint="podsysctl explain --help"
+                f"{word!r} is no file, no KIND/NAME and no kernel parameter",
+                hint=explain_name.last_part_hint(word) or "podsysctl explain --help",
             )
     try:
         objects = [document.object for document in manifests.read(files)]
@@ -77,14 +78,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _is_parameter(word: str) -> bool:
-    return explain_name.is_name(word) and not Path(word).exists()
+    return explain_name.is_name(word) and (word.startswith("/proc/sys/") or not Path(word).exists())
 
 
 def _explain_names(args: argparse.Namespace, names: list[str]) -> int:
     if args.output == "manifests":
         raise UsageError("a kernel parameter has no manifests", hint="-o text or -o json")
     code = 0
-    for name in names:
+    for index, name in enumerate(names):
+        if index and args.output == "text":
+            sys.stdout.write("\n")
         args.name = name
         code = max(code, explain_name.run(args))
     return code

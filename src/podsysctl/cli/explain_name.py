@@ -137,7 +137,8 @@ def _facts(row: Parameter) -> list[str]:
 
 def _values(row: Parameter, name: SysctlName) -> list[str]:
     lines = [f"  {'usual:':14}{sysctl_output.one_line(row.default) or 'depends on the machine, or empty'}"]
-    lines.append(f"  {'here:':14}{_here(name) or 'not shown to this user by this kernel'}")
+    here = _here(name)
+    lines.append(f"  {'here:':14}{'not shown to this user by this kernel' if here is None else here or '(empty)'}")
     if row.namespace in (Namespace.NET, Namespace.IPC):
         if os.geteuid() == 0:
             fresh = procsys.read_fresh(name)
@@ -264,7 +265,7 @@ def _example(row: Parameter, name: SysctlName) -> str:
         return sysctl_output.one_line(value)
     if row.spec.kind is ValueKind.INTEGER:
         return str(max(row.spec.minimum or 0, 0))
-    return "VALUE"
+    return {ValueKind.BITMAP: "8080,9148-9150", ValueKind.MASK: "1"}.get(row.spec.kind, "VALUE")
 
 
 def _with_summary(name: str) -> str:
@@ -293,9 +294,21 @@ def _version(version: KernelVersion | None) -> str | None:
     return None if version is None else str(version)
 
 
+def last_part_hint(word: str) -> str:
+    """Which parameters end with this word, for somebody who wrote the last part alone; empty when none does."""
+    found = [row.name for row in catalogue.every() if row.name.rpartition(".")[2] == word]
+    return f"did you mean {' or '.join(found[:3])}?" if found else ""
+
+
 def _suggestion(text: str, name: SysctlName) -> str:
     hint = interface_hint(text)
     if hint:
         return hint
+    from podsysctl.sysctls.pattern import is_pattern
+
+    if any(row.name.startswith(f"{name.dotted}.") for row in catalogue.every()):
+        return f"that is a group of parameters: `podsysctl sysctl list -N {name.dotted}` names them"
+    if is_pattern(text):
+        return f"name one parameter; `podsysctl sysctl list -N '{text}'` names those that match"
     close = catalogue.suggest(name.dotted)
     return f"did you mean {' or '.join(close)}?" if close else "podsysctl sysctl list shows what this kernel has"
