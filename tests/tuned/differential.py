@@ -11,10 +11,13 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from podsysctl.kernel.machine_facts import read_machine_facts
+from podsysctl.node.tuning.arbiter import Arbiter
+from podsysctl.node.tuning.wish import Wish
 from podsysctl.sysctls.tuned import build, functions
 from podsysctl.sysctls.tuned.loader import Directory, Text
 from podsysctl.sysctls.tuned.plan import Guard, MachineFacts, Place, Plan, ProfileError, Setting
@@ -62,8 +65,24 @@ def by_us(trees: list[Tree], facts: MachineFacts) -> list[Answer]:
         else:
             answer = {"error": None, "log": [str(problem) for problem in plan.problems]}
         _, values = fresh_network.run(lambda plan=plan: write(plan))
-        out.append({**answer, "values": values, "expanded": expand(tree, facts)})
+        node, after = fresh_network.run(lambda plan=plan: by_node(plan))
+        more = {"expanded": expand(tree, facts), "node": node, "after": after}
+        out.append({**answer, **more, "values": values})
     return out
+
+
+def by_node(plan: Plan) -> dict[str, Any]:
+    """What a node makes of a plan: the values, or why it refused; ended as a node ends, with the originals back."""
+    with tempfile.TemporaryDirectory() as place:
+        arbiter = Arbiter(Path(place), lambda _: (), root=Path(place, "none"))
+        arbiter.open()
+        try:
+            arbiter.submit("node", Wish("node", plan))
+            verdict = arbiter.verdict("node")
+            refusal = "" if verdict is None or verdict.refusal is None else verdict.refusal.text
+            return {"refusal": refusal, "values": {name: fresh_network.read(name) for name in fresh_network.NAMES}}
+        finally:
+            arbiter.close()
 
 
 def expand(tree: Tree, facts: MachineFacts) -> list[str | None]:
@@ -119,6 +138,7 @@ def difference(tree: Tree, theirs: Answer, ours: Answer) -> str:
     for name, value in theirs["values"].items():
         if ours["values"][name] != value:
             told.append(f"{name}: TuneD {value!r}, ours {ours['values'][name]!r}")
+    told += difference_of_node(theirs, ours)
     for text, their, our in zip(tree["texts"], theirs["expanded"], ours["expanded"], strict=True):
         if their != our:
             told.append(f"{text!r}: TuneD {their!r}, ours {our!r}; variables {tree['variables']}")
@@ -126,6 +146,22 @@ def difference(tree: Tree, theirs: Answer, ours: Answer) -> str:
         return ""
     texts = [f"--- {path}/{name}\n{text}" for path, texts in tree["directories"] for name, text in texts.items()]
     return "\n".join([*told, "TuneD's log:", *theirs["log"], "our problems:", *ours["log"], *texts])
+
+
+def difference_of_node(theirs: Answer, ours: Answer) -> list[str]:
+    """A node comes to the same values, or refuses and changes nothing; afterwards everything is as it was."""
+    node, untouched = ours["node"], UNTOUCHED
+    wanted = untouched if node["refusal"] else theirs["values"]
+    told = [
+        f"{name}: TuneD {theirs['values'][name]!r}, node {value!r} ({node['refusal'] or 'not refused'})"
+        for name, value in node["values"].items()
+        if value != wanted[name]
+    ]
+    return told + [
+        f"{name}: {value!r} after the node's end, {untouched[name]!r} before"
+        for name, value in ours["after"].items()
+        if value != untouched[name]
+    ]
 
 
 def main(count: int, seed: int) -> int:
@@ -137,23 +173,28 @@ def main(count: int, seed: int) -> int:
     generator = Generator(seed)
     trees = [generator.tree() for _ in range(count)]
     facts = machine()
-    found = loaded = written = 0
+    found = loaded = written = applied = 0
     for start in range(0, count, BATCH):
         batch = trees[start : start + BATCH]
         for tree, theirs, ours in zip(batch, by_tuned(batch), by_us(batch, facts), strict=True):
             text = difference(tree, theirs, ours)
             found += bool(text)
             loaded += theirs["error"] is None
-            written += len({tuple(theirs["values"].items())} - UNTOUCHED)
+            written += theirs["values"] != UNTOUCHED
+            applied += not ours["node"]["refusal"] and ours["node"]["values"] != UNTOUCHED
             if text:
                 print(f"===== tree {trees.index(tree)} of seed {seed}\n{text}\n")
-    print(f"{count} trees, {loaded} of them loaded, {written} with a changed kernel, {found} differences")
+    print(
+        f"{count} trees, {loaded} of them loaded, {written} with a changed kernel, {applied} applied by a node, "
+        f"{found} differences"
+    )
     return 1 if found else 0
 
 
-UNTOUCHED: set[tuple[tuple[str, str | None], ...]] = set()
+UNTOUCHED: dict[str, str | None] = {}
+"""The values of a fresh namespace."""
 
 
 if __name__ == "__main__":
-    UNTOUCHED.add(tuple(fresh_network.run(lambda: None)[1].items()))
+    UNTOUCHED.update(fresh_network.run(lambda: None)[1])
     sys.exit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1))

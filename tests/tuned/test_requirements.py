@@ -78,6 +78,7 @@ def test_bounds_that_exclude_each_other_are_a_conflict_of_their_owners() -> None
         ("vm.max_map_count=<300000", ["262144"], 0),
         ("vm.max_map_count=<100", [], 1),
         ("vm.swappiness=1", ["262144"], 0),
+        ("vm.max_map_count=>400000\n[later]\ntype=sysctl\nvm.max_map_count=<500000", ["400000"], 0),
         ("vm.max_map_count=5\n[later]\ntype=sysctl\nvm.max_map_count=>300000", [], 0),
         ("vm.max_map_count=>5\n[later]\ntype=sysctl\nvm.max_map_count=<300000", ["262144"], 0),
     ],

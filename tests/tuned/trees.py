@@ -55,9 +55,14 @@ class Generator:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
+        self._clean = False
 
     def tree(self) -> dict[str, Any]:
-        """One tree: the name to apply, and profiles by directory, the later directory winning."""
+        """One tree: the name to apply, and profiles by directory, the later directory winning.
+
+        Every second one is such that a node could apply it: nothing in it is to be refused.
+        """
+        self._clean = not self._clean
         names = [f"p{index}" for index in range(self._random.randint(1, 6))]
         upper = {name: self.profile(name, names) for name in names if name == "p0" or not self.rarely(6)}
         lower = {name: self.profile(name, names) for name in names if self.rarely(3)}
@@ -82,14 +87,16 @@ class Generator:
             lines += ["[main]", "summary=generated"]
             if name == "p0" or self.rarely(2):
                 lines.append(self.include(name, names))
-        if self.rarely(2):
+        if self._clean and name == "p0":
+            lines += ["[variables]", *(f"w{index}={index}7" for index in (1, 2, 0)), "w0=50"]
+        elif self.rarely(2):
             lines.append("[variables]")
             lines += [f"replace={self.rarely(2)}"] if self.rarely(8) else []
-            lines += [f"drop=v{self._random.randrange(5)}"] if self.rarely(8) else []
+            lines += [f"drop={self.choice('vw')}{self._random.randrange(5)}"] if self.rarely(8) else []
             lines += [self.variable() for _ in range(self._random.randint(1, 5))]
         for section in self._random.sample(SECTIONS, self._random.randint(1, 3)):
             lines += self.section(section)
-        if self.rarely(50):
+        if self.rarely(50) and not self._clean:
             lines.insert(self._random.randrange(len(lines)), self.choice(("nonsense", "=5", "[", "[]")))
         return self.layout(lines)
 
@@ -101,12 +108,12 @@ class Generator:
         parts = []
         for other in chosen:
             kind = self._random.randrange(12)
-            optional = "-" if kind < 4 else ""
+            optional = "-" if kind < 4 or self._clean else ""
             call = self.choice((f"${{f:strip: {other}}}", f"${{f:virt_check:{other}:{other}}}"))
-            parts.append(call if kind == 11 else optional + other)
+            parts.append(call if kind == 11 and not self._clean else optional + other)
         if self.rarely(4):
             parts.append("-absent")
-        if self.rarely(40):
+        if self.rarely(40) and not self._clean:
             parts.append(self.choice(("absent", "${v0}", "")))
         return "include=" + self.choice((",", ";", " , ", "; ")).join(parts)
 
@@ -125,20 +132,22 @@ class Generator:
     def assignment(self) -> str:
         """A key and a value, mostly good ones."""
         kind = self._random.randrange(20)
-        if kind == 0:
+        if kind == 0 and not self._clean:
             key, value = self.choice(ABSENT), "1"
         elif kind < 5:
             key = self.choice(tuple(TEXTS))
-            value = self.choice(TEXTS[key])
+            value = TEXTS[key][0] if self._clean else self.choice(TEXTS[key])
         else:
             key = self.choice(tuple(INTEGERS))
-            value = self.choice(ODD_VALUES) if kind == 5 else self.integer(key)
+            value = self.choice(ODD_VALUES) if kind == 5 and not self._clean else self.integer(key)
         return key + self.choice(("=", " = ", "= ", " =")) + value + self.choice(("", "", "", " # why"))
 
     def integer(self, key: str) -> str:
         """A number, as it is, with a guard, by a variable or by a function."""
         number = str(self._random.randint(*INTEGERS[key]))
         kind = self._random.randrange(12)
+        if self._clean and 7 <= kind != 9:
+            return f"${{w{self._random.randrange(3)}}}" if INTEGERS[key][1] >= 100 else f"${{f:strip: {number} }}"
         if kind < 4:
             return number
         if kind < 7:
@@ -172,6 +181,8 @@ class Generator:
 
     def variable(self) -> str:
         """A variable that is a number, an earlier or later variable, or a function."""
+        if self._clean:
+            return f"w{self._random.randrange(3)}={self._random.choice((16, 20, 64, '${f:strip: 99 }'))}"
         kind = self._random.randrange(10)
         name = f"v{self._random.randrange(5)}"
         if self.rarely(30):

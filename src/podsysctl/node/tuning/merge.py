@@ -1,8 +1,8 @@
 """What the nodes of one kernel want together: conflicts between them, or one value for each parameter. Pure.
 
 Wishes conflict only where they differ: equal values, guards and requirements go together. A guard (`>` or `<`) is a
-bound like a requirement: the value before ours is kept where it lies within all bounds, else the nearest bound is
-taken.
+bound like a requirement: the value before ours is kept where it lies within all bounds, else a bound is taken, as
+`requirements.choose` tells.
 Nodes in conflict get nothing at all, neither the one that came first nor the other.
 """
 
@@ -162,11 +162,13 @@ def _apart(message: str, node: str, bound: _Bound) -> Refusal:
 
 
 def _within(limits: Sequence[_Bound], base: str, nodes: tuple[str, ...], corrects: bool) -> Target:
-    """The value before ours if all bounds allow it, else the nearest that they do."""
+    """The value before ours if all bounds allow it, else the smallest that satisfies what is required."""
     items = [bound.item for bound in limits]
     low = max((item.at_least for item in items if item.at_least is not None), default=None)
     high = min((item.at_most for item in items if item.at_most is not None), default=None)
     said = "; ".join(dict.fromkeys(str(bound) for bound in limits))
-    found = requirements.resolve(items, {items[0].name: base})
-    value = found.settings[0].value if found.settings else base
-    return Target(value, said, nodes, satisfied=not found.settings, bounds=(low, high), corrects=corrects)
+    floor = any(bound.is_requirement and bound.item.at_least is not None for bound in limits)
+    number = parse_number(base.strip())
+    chosen = requirements.choose(number, low, high, floor=floor)
+    value = base if chosen == number else str(chosen)
+    return Target(value, said, nodes, satisfied=chosen == number, bounds=(low, high), corrects=corrects)

@@ -141,10 +141,30 @@ def _resolve_one(
     if any(setting.guard is Guard.NONE for setting in wanted):
         return None  # the profile's own value is within the bounds, and is written as it is
     number = _number(current) if current is not None else None
-    if number is not None and (low is None or number >= low) and (high is None or number <= high):
+    floor = any(item.at_least is not None for item in stated)
+    chosen = choose(number, low, high, floor=floor)
+    if chosen == number:
         return Satisfied(name, str(number), _owners(stated))
-    chosen, decider = (low, lowest) if low is not None else (high, highest)
+    decider = lowest if chosen == low else highest
     return None if decider is None else Setting(name, str(chosen), Guard.NONE, decider.place)
+
+
+def choose(number: int | None, low: int | None, high: int | None, *, floor: bool) -> int | None:
+    """The value between bounds that do not exclude each other: the present one if it is, else the smallest there is.
+
+    Where nobody requires a lower bound (`floor`; one that a `>` states only raises), a number that is too high goes
+    to the upper one.
+
+    >>> choose(9, 2, 5, floor=True), choose(9, 2, 5, floor=False), choose(3, 2, 5, floor=True)
+    (2, 5, 3)
+    """
+    if number is None:
+        return high if low is None else low
+    if low is not None and number < low:
+        return low
+    if high is not None and number > high:
+        return low if floor and low is not None else high
+    return number
 
 
 def _least(item: Requirement, number: int) -> str:
