@@ -362,6 +362,18 @@ async def requires(cluster: Cluster, tuned_profile: str, requirements: list[Obje
     return found is not None and found["spec"].get("requirements") == requirements
 
 
+async def test_profiles_too_large_for_one_object_are_told() -> None:
+    """Each Tuned can be stored, but no Profile can hold them all; nodes keep what they have until one goes."""
+    async with tuning_cluster() as cluster:
+        large = "[main]\n" + "# a long comment\n" * 100_000
+        for name in ("a", "b"):
+            await cluster.client.create(tuning.TUNED, tuned(name, rule(name, 20), profiles={name: large}))
+        found = await cluster.until(lambda: cluster.events("ProfilesTooLarge", tuning.NAMESPACE))
+        assert "more than a Profile can hold: no node's Profile is updated" in found[0]["message"]
+        await cluster.client.delete(tuning.TUNED, "a", tuning.NAMESPACE)
+        await cluster.until(lambda: has(cluster, "b"))
+
+
 async def test_tuned_of_another_namespace_counts_for_nothing() -> None:
     """OpenShift's operator looks at its own namespace alone."""
     async with tuning_cluster() as cluster:

@@ -231,13 +231,26 @@ class NodeTuningController(Reconciler):
         return Subject(labels_of(node), pods, self._pools)
 
     async def _write(self, profile: Object | None, wanted: Object, current: Collection) -> None:
-        if profile is None:
-            await self.client.create(tuning.PROFILE, profile_object.complete(wanted, current))
-            return
-        patch = profile_object.change(profile, wanted, current)
-        if patch is not None:
-            name = wanted["metadata"]["name"]
-            await self.client.patch(tuning.PROFILE, name, patch, namespace=tuning.NAMESPACE)
+        try:
+            if profile is None:
+                await self.client.create(tuning.PROFILE, profile_object.complete(wanted, current))
+            elif patch := profile_object.change(profile, wanted, current):
+                name = wanted["metadata"]["name"]
+                await self.client.patch(tuning.PROFILE, name, patch, namespace=tuning.NAMESPACE)
+        except StatusError as error:
+            if error.code == 413:
+                self._tell_size(current)
+            raise
+
+    def _tell_size(self, current: Collection) -> None:
+        """Every Profile holds all profiles, so that too many of them stop all nodes alike."""
+        size_bytes = sum(len(profile["data"].encode()) for profile in current.profiles)
+        text = (
+            f"the {len(current.profiles)} profiles of all Tuned objects are {size_bytes} bytes together, more than a "
+            "Profile can hold: no node's Profile is updated"
+        )
+        for tuned in self._named((tuning.DEFAULT,)):
+            self._recorder.event(tuned, "Warning", "ProfilesTooLarge", text)
 
     async def _delete(self, name: str) -> None:
         try:
