@@ -186,6 +186,19 @@ def test_sarif_has_rules_and_results(capsys: pytest.CaptureFixture[str], here: P
     assert place == {"artifactLocation": {"uri": "p.yaml"}, "region": {"startLine": 8, "startColumn": 13}}
 
 
+def test_sarif_names_files_as_uris(
+    capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blanks, colons and the like are escaped, absolute paths have a scheme, standard input has a name."""
+    for name in ("a b.yaml", "a:b#é.yaml"):
+        (here / name).write_text(HOSTILE)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(HOSTILE.encode())))
+    _, out, _ = check(capsys, "a b.yaml", "a:b#é.yaml", str(here / "a b.yaml"), "-", "--format", "sarif")
+    places = [r["locations"][0]["physicalLocation"] for r in json.loads(out)["runs"][0]["results"]]
+    wanted = {"a%20b.yaml", "a%3Ab%23%C3%A9.yaml", f"file://{here}/a%20b.yaml", "stdin"}
+    assert {place["artifactLocation"]["uri"] for place in places} == wanted
+
+
 def test_junit_is_xml_whatever_the_files_hold(capsys: pytest.CaptureFixture[str], here: Path) -> None:
     """Names and messages are escaped; notes do not fail."""
     (here / '<&">.yaml').write_text(HOSTILE.replace("a,b:c%", "<&\\u0001\\ud800>"))

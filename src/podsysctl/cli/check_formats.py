@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TextIO
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from podsysctl.base.versions import PROGRAM_VERSION
+from podsysctl.cli.check_files import STANDARD_INPUT
 from podsysctl.policy.lint import engine, pages
 from podsysctl.policy.lint.finding import Finding, Rule, Severity
 
@@ -71,7 +73,7 @@ def write_sarif(stream: TextIO, findings: Sequence[Finding], rules: Sequence[Rul
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": finding.file},
+                        "artifactLocation": {"uri": _uri(finding.file)},
                         "region": {"startLine": finding.position.line, "startColumn": finding.position.column},
                     }
                 }
@@ -84,6 +86,14 @@ def write_sarif(stream: TextIO, findings: Sequence[Finding], rules: Sequence[Rul
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     json.dump({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, stream, indent=2)
     stream.write("\n")
+
+
+def _uri(file: str) -> str:
+    """A file as a URI reference: relative as it was given, absolute ones with their scheme."""
+    if file == STANDARD_INPUT:
+        return file.strip("<>")
+    quoted = quote(file.encode("utf-8", "surrogateescape"), safe="/")
+    return f"file://{quoted}" if quoted.startswith("/") else quoted
 
 
 def write_junit(stream: TextIO, findings: Sequence[Finding], rules: Sequence[Rule]) -> None:
