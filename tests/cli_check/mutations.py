@@ -12,6 +12,7 @@ WORDS = (
     "1", "-1", "1e400", "0x10", "\x00", "\ud800", "ünï", "{{ .x }}", "privileged", "tuning", "yes", "null", "latest",
     "v1.99999999999999999999", "k8s.v1.cni.cncf.io/networks", "[", "a/b/c", "[sysctl]\nvm.swappiness", "x" * 300,
     "sysctl -w a=b; echo 1 > /proc/sys/x", "'", '"', "\\", "include=${f:exec:x}", "2147483648", "1/0", "MustRunAs",
+    "1" * 400, "1e999", "*x", "&a", "!!binary x", "${X}", "sysctl -w vm.a=$X",
 )  # fmt: skip
 
 scalars = (

@@ -93,14 +93,34 @@ def test_check_answers_for_any_text(text: str, target: Target) -> None:
     judge(read, target)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(mutated(PODS) | values, st.sampled_from(["text", "json", "manifests"]), st.sampled_from(["1.36", "1.20"]))
+EXPLAINED = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FORMS = st.sampled_from(["text", "json", "manifests"])
+
+
+@EXPLAINED
+@given(mutated(PODS) | values, FORMS, st.sampled_from(["1.36", "1.20"]))
 def test_explain_answers_for_any_pod(document: Any, form: str, version: str) -> None:
     """0, 3, or 2 with an error that says what is wrong."""
-    stdin = io.TextIOWrapper(io.BytesIO(json.dumps(document).encode()))
+    explain([document], form, "--cluster-version", version)
+
+
+@EXPLAINED
+@given(st.lists(mutated(DOCUMENTS), max_size=3), FORMS, st.sampled_from([(), ("--as", "ann"), ("--as-group", "dev")]))
+def test_explain_answers_for_any_objects_beside_the_pod(beside: list[Any], form: str, words: tuple[str, ...]) -> None:
+    """Namespaces, constraints, roles and the like may be of any shape as well."""
+    explain([*beside, PODS[0]], form, *words, "--platform", "openshift")
+
+
+def explain(documents: list[Any], form: str, *words: str) -> None:
+    """Ask about documents on standard input, and look at the answer."""
+    text = "\n---\n".join(map(json.dumps, documents))
     out, err = io.StringIO(), io.StringIO()
-    with mock.patch("sys.stdin", stdin), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(["explain", "-", "--offline", "-o", form, "--cluster-version", version])
+    with (
+        mock.patch("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()))),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = main(["explain", "-", "--offline", "-o", form, *words])
     assert code in (0, 2, 3)
     if code == 2:
         assert err.getvalue().startswith("error: ")
