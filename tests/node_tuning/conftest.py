@@ -13,7 +13,7 @@ from podsysctl.kernel import procsys
 from podsysctl.sysctls.name import SysctlName, parse_name
 
 HARMLESS = (
-    "fs.lease-break-time", "vm.stat_interval", "vm.dirty_expire_centisecs", "fs.inotify.max_queued_events",
+    "fs.lease-break-time", "vm.dirtytime_expire_seconds", "vm.dirty_expire_centisecs", "fs.inotify.max_queued_events",
     "vm.dirty_background_bytes", "vm.dirty_background_ratio",
 )  # fmt: skip
 

@@ -23,7 +23,7 @@ from tests.node_tuning import builders
 from tests.node_tuning.builders import wish
 
 LEASE = parse_name("fs.lease-break-time")
-STAT = parse_name("vm.stat_interval")
+STAT = parse_name("vm.dirtytime_expire_seconds")
 EXPIRE = parse_name("vm.dirty_expire_centisecs")
 QUEUED = parse_name("fs.inotify.max_queued_events")
 BACKGROUND = parse_name("vm.dirty_background_bytes")
@@ -89,7 +89,7 @@ def test_guard_against_breaking_pods_sees_requirements(host: Originals, tmp_path
 
 def test_switch_keeps_shared_values_and_returns_the_others(arbiter: Arbiter, host: Originals) -> None:
     """A value of both profiles goes straight to the new one; one of the old profile alone to its original."""
-    arbiter.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=44\nvm.stat_interval=3\n"))
+    arbiter.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=44\nvm.dirtytime_expire_seconds=3\n"))
     assert (procsys.read(LEASE), procsys.read(STAT)) == ("44", "3")
     arbiter.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=43\n"))
     assert (procsys.read(LEASE), procsys.read(STAT)) == ("43", host[STAT])
@@ -110,12 +110,13 @@ def test_guard_compares_with_the_value_before_ours(arbiter: Arbiter, host: Origi
 
 def test_refused_name_or_value_leaves_nothing_of_the_profile(arbiter: Arbiter, host: Originals) -> None:
     """Every problem is told with its place, and no entry is applied, also none that is right."""
-    text = "[sysctl]\nfs.lease-break-time=44\nvm.no_such_parameter=1\nvm.stat_interval=many\n"
+    text = "[sysctl]\nfs.lease-break-time=44\nvm.no_such_parameter=1\nvm.dirtytime_expire_seconds=many\n"
     arbiter.submit("a", wish("a", text))
     reason, told = refusal(arbiter, "a")
     assert reason is Reason.ERROR
     assert "sysctl option vm.no_such_parameter will not be set, failed to read the original value." in told
-    assert "profile p, section [sysctl], vm.stat_interval (line 4): vm.stat_interval: 'many' is not a number" in told
+    place = "profile p, section [sysctl], vm.dirtytime_expire_seconds (line 4)"
+    assert f"{place}: vm.dirtytime_expire_seconds: 'many' is not a number" in told
     assert procsys.read(LEASE) == host[LEASE]
 
 
@@ -123,7 +124,7 @@ def test_value_that_only_the_kernel_refuses_undoes_the_whole_change(arbiter: Arb
     """A low threshold above the high one is known to the kernel alone; what was written before it in the same change
     goes back, the former profile's values go, too, and the other node keeps its own."""
     high = int(procsys.read(parse_name("net.ipv4.ipfrag_high_thresh")))
-    arbiter.submit("b", wish("b", "[sysctl]\nvm.stat_interval=2\n"))
+    arbiter.submit("b", wish("b", "[sysctl]\nvm.dirtytime_expire_seconds=2\n"))
     arbiter.submit("a", wish("a", "[sysctl]\nvm.dirty_expire_centisecs=2999\n"))
     arbiter.submit("a", wish("a", f"[sysctl]\nfs.lease-break-time=44\nnet.ipv4.ipfrag_low_thresh={high + 1}\n"))
     reason, told = refusal(arbiter, "a")
@@ -147,7 +148,7 @@ def test_coupled_parameter_comes_back_with_its_partner(arbiter: Arbiter, host: O
 
 def test_nodes_with_different_values_get_nothing_and_both_are_told(arbiter: Arbiter, host: Originals) -> None:
     """Neither the first nor the last wins; when one of them goes, the other gets its own."""
-    arbiter.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=44\nvm.stat_interval=3\n"))
+    arbiter.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=44\nvm.dirtytime_expire_seconds=3\n"))
     arbiter.submit("b", wish("b", "[sysctl]\nfs.lease-break-time=43\n"))
     text = (
         "nodes a and b share one kernel and want different values of fs.lease-break-time: "
@@ -164,7 +165,7 @@ def test_nodes_with_different_values_get_nothing_and_both_are_told(arbiter: Arbi
 def test_nodes_with_equal_values_or_other_parameters_do_not_conflict(arbiter: Arbiter) -> None:
     """The same value in another spelling is the same wish; a node that leaves does not take it along."""
     arbiter.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=44\n"))
-    arbiter.submit("b", wish("b", "[sysctl]\nfs.lease-break-time=0x2c\nvm.stat_interval=3\n"))
+    arbiter.submit("b", wish("b", "[sysctl]\nfs.lease-break-time=0x2c\nvm.dirtytime_expire_seconds=3\n"))
     assert verdict(arbiter, "a").refusal is verdict(arbiter, "b").refusal is None
     arbiter.submit("a", None)
     assert (procsys.read(LEASE), procsys.read(STAT)) == ("44", "3")
@@ -227,10 +228,10 @@ def test_host_file_beats_the_profile_unless_reapply_is_off(host: Originals, tmp_
     etc.mkdir(parents=True)
     usr.mkdir(parents=True)
     (etc / "10-mine.conf").write_text("fs.lease-break-time = 46\n")
-    (usr / "10-vendor.conf").write_text("vm.stat_interval = 9\n")
+    (usr / "10-vendor.conf").write_text("vm.dirtytime_expire_seconds = 9\n")
     arbiter = builders.arbiter(tmp_path, tmp_path / "root")
     arbiter.open()
-    text = "[sysctl]\nfs.lease-break-time=44\nvm.stat_interval=3\n"
+    text = "[sysctl]\nfs.lease-break-time=44\nvm.dirtytime_expire_seconds=3\n"
     arbiter.submit("a", wish("a", text))
     assert (procsys.read(LEASE), procsys.read(STAT)) == ("46", "3")
     assert [(c.name, c.beaten) for c in verdict(arbiter, "a").claims if c.beaten] == [(LEASE, "44")]
@@ -241,7 +242,7 @@ def test_host_file_beats_the_profile_unless_reapply_is_off(host: Originals, tmp_
 
 def test_foreign_value_stays_when_we_leave_and_originals_of_others_return(arbiter: Arbiter, host: Originals) -> None:
     """What somebody else set since is theirs; the switch says so in a warning."""
-    arbiter.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=44\nvm.stat_interval=3\n"))
+    arbiter.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=44\nvm.dirtytime_expire_seconds=3\n"))
     procsys.write(LEASE, "50")
     arbiter.submit("a", wish("a", "[sysctl]\nvm.dirty_expire_centisecs=2999\n"))
     assert (procsys.read(LEASE), procsys.read(STAT)) == ("50", host[STAT])

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from podsysctl.sysctls.name import SysctlName
+
 SCRATCH = {
     "net.core.somaxconn": ["128", "4096", ">500", "<300", ">100000", "-1"],
     "net.ipv4.tcp_fin_timeout": ["60", "30", ">45", "17"],
@@ -28,7 +30,34 @@ other, guarded ones, and some that the kernel refuses (a low threshold above the
 
 BOUNDS = ["net.core.somaxconn = >=1000", "net.core.somaxconn = <=200", "kernel.shmmni = 4100..4700",
           "kernel.msgmax = >=8192"]  # fmt: skip
+HOST = {
+    "fs.lease-break-time": ["45", "44", ">50", "<40"],
+    "vm.dirtytime_expire_seconds": ["43200", "3", ">50000", "-1"],
+    "vm.dirty_expire_centisecs": ["3000", "2999", ">3001"],
+    "fs.inotify.max_queued_events": ["16384", "20000", ">18000"],
+    "vm.dirty_background_bytes": ["1073741824", "2147483648"],
+    "vm.dirty_background_ratio": ["10", "11", "101"],
+}
+"""Harmless parameters of the machine itself; the last two reset each other."""
+
+HOST_BOUNDS = ["fs.lease-break-time = >=60", "fs.inotify.max_queued_events = >=17000",
+               "vm.dirtytime_expire_seconds = 1..2"]  # fmt: skip
 NODES = ("a", "b")
+
+
+def start(*before: str) -> subprocess.Popen[str]:
+    """A process that plays scenarios."""
+    command = [*before, sys.executable, "-m", "tests.node_tuning.scenario_driver"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """No more scenarios."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    process.stdout.close()
+    process.wait(timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +65,17 @@ def driver() -> Iterator[subprocess.Popen[str]]:
     """A process in namespaces of its own that plays scenarios."""
     if os.geteuid() != 0:
         pytest.skip("needs root: namespaces are made directly")
-    command = ["unshare", "--net", "--ipc", "--uts", sys.executable, "-m", "tests.node_tuning.scenario_driver"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = start("unshare", "--net", "--ipc", "--uts")
     yield process
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.close()
-    process.stdout.close()
-    process.wait(timeout=10)
+    end(process)
+
+
+@pytest.fixture
+def host_driver(host: dict[SysctlName, str]) -> Iterator[subprocess.Popen[str]]:
+    """A process on the host, whose harmless parameters are put back whatever happens."""
+    process = start()
+    yield process
+    end(process)
 
 
 def play(driver: subprocess.Popen[str], scenario: dict[str, Any]) -> list[str]:
@@ -57,24 +89,24 @@ def play(driver: subprocess.Popen[str], scenario: dict[str, Any]) -> list[str]:
 
 
 @st.composite
-def profiles(draw: st.DrawFn) -> dict[str, str]:
+def profiles(draw: st.DrawFn, scratch: dict[str, list[str]], bounds: list[str]) -> dict[str, str]:
     """A tree of up to five profiles, each of which may include earlier ones."""
     out: dict[str, str] = {}
     for index in range(draw(st.integers(1, 5))):
         included = draw(st.lists(st.sampled_from(sorted(out)), unique=True, max_size=2)) if out else []
         text = f"[main]\ninclude={','.join(included)}\n" if included else ""
-        names = draw(st.lists(st.sampled_from(sorted(SCRATCH)), unique=True, max_size=4))
-        text += "[sysctl]\n" + "".join(f"{name}={draw(st.sampled_from(SCRATCH[name]))}\n" for name in names)
+        names = draw(st.lists(st.sampled_from(sorted(scratch)), unique=True, max_size=4))
+        text += "[sysctl]\n" + "".join(f"{name}={draw(st.sampled_from(scratch[name]))}\n" for name in names)
         if draw(st.booleans()):
-            text += f"[requirements]\n{draw(st.sampled_from(BOUNDS))}\n"
+            text += f"[requirements]\n{draw(st.sampled_from(bounds))}\n"
         out[f"p{index}"] = text
     return out
 
 
 @st.composite
-def scenarios(draw: st.DrawFn) -> dict[str, Any]:
+def scenarios(draw: st.DrawFn, scratch: dict[str, list[str]], bounds: list[str]) -> dict[str, Any]:
     """Up to four lives of up to five wishes, most of which end by a crash."""
-    found = draw(profiles())
+    found = draw(profiles(scratch, bounds))
     wishes = st.tuples(st.sampled_from(NODES), st.none() | st.sampled_from(sorted(found)))
     lives = st.fixed_dictionaries(
         {
@@ -83,13 +115,22 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
             "dies_at": st.none() | st.integers(0, 40),
         }
     )
-    return {"names": sorted(SCRATCH), "profiles": found, "lives": draw(st.lists(lives, min_size=1, max_size=4))}
+    return {"names": sorted(scratch), "profiles": found, "lives": draw(st.lists(lives, min_size=1, max_size=4))}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(scenario=scenarios())
+@given(scenario=scenarios(SCRATCH, BOUNDS))
 def test_lives_random_profiles_and_crashes_end_at_the_originals(
     driver: subprocess.Popen[str], scenario: dict[str, Any]
 ) -> None:
     """Apply, switch, remove, crash at any write, start again: only whole profiles, and in the end the originals."""
     assert play(driver, scenario) == []
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(scenario=scenarios(HOST, HOST_BOUNDS))
+def test_lives_on_the_host_itself_end_at_its_originals(
+    host_driver: subprocess.Popen[str], scenario: dict[str, Any]
+) -> None:
+    """The same over node-level parameters, among them two that reset each other."""
+    assert play(host_driver, scenario) == []

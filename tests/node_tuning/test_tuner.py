@@ -23,7 +23,7 @@ from tests.controllers.cluster import Cluster, running
 Object = dict[str, Any]
 Originals = dict[SysctlName, str]
 LEASE = parse_name("fs.lease-break-time")
-STAT = parse_name("vm.stat_interval")
+STAT = parse_name("vm.dirtytime_expire_seconds")
 EXPIRE = parse_name("vm.dirty_expire_centisecs")
 CLEAN = "No warning or error messages observed applying the TuneD daemon profile."
 
@@ -134,7 +134,7 @@ def conditions(status: Object) -> dict[str, tuple[str, str, str]]:
 async def test_profile_applied_is_in_the_kernel_and_the_status(machine: Machine, host: Originals) -> None:
     """Values are written, the conditions have the operator's words, and the status names winner and losers."""
     machine.start("n1")
-    await machine.profile("n1", "p", "[sysctl]\nfs.lease-break-time=44\nvm.stat_interval=3\n")
+    await machine.profile("n1", "p", "[sysctl]\nfs.lease-break-time=44\nvm.dirtytime_expire_seconds=3\n")
     status = await machine.settled("n1")
     assert (procsys.read(LEASE), procsys.read(STAT)) == ("44", "3")
     assert status["tunedProfile"] == "p"
@@ -147,7 +147,7 @@ async def test_profile_applied_is_in_the_kernel_and_the_status(machine: Machine,
     assert first["winner"] == "profile p, section [sysctl], fs.lease-break-time (line 2)"
     assert first["losers"] == ["kernel default = 45"]
     text = metrics.text().decode()
-    assert 'podsysctl_node_sysctl_declared{name="vm.stat_interval",node="n1"} 3.0' in text
+    assert 'podsysctl_node_sysctl_declared{name="vm.dirtytime_expire_seconds",node="n1"} 3.0' in text
     assert 'podsysctl_profile_applied{node="n1",profile="p"} 1.0' in text
     machine.arbiter.close()
     assert {name: procsys.read(name) for name in host} == host
@@ -264,7 +264,7 @@ async def test_requirements_of_several_owners_give_the_smallest_value(machine: M
     others = [
         {"name": "a", "data": f"[requirements]\n{name} = >={low + 1}\n"},
         {"name": "b", "data": f"[requirements]\n{name} = >={low + 9}\n"},
-        {"name": "c", "data": "[requirements]\nowner=team-c\nvm.stat_interval = >=0\n"},
+        {"name": "c", "data": "[requirements]\nowner=team-c\nvm.dirtytime_expire_seconds = >=0\n"},
     ]
     demands = [{"profile": key, "owner": f"tuned/{key}"} for key in "abc"]
     machine.start("n1")
@@ -274,7 +274,7 @@ async def test_requirements_of_several_owners_give_the_smallest_value(machine: M
     entries = {entry["name"]: entry for entry in (await machine.settled("n1"))["effective"]}
     assert "required by tuned/a" in entries[name]["winner"]
     assert "required by tuned/b" in entries[name]["winner"]
-    assert entries["vm.stat_interval"]["winner"] == (
+    assert entries["vm.dirtytime_expire_seconds"]["winner"] == (
         "already at least 0, required by team-c (profile c, section [requirements], line 3), so nothing is written"
     )
 

@@ -184,3 +184,6 @@ TUNING_CORRECTIONS_S = 600.0
 
 TUNING_EFFECTIVE_ITEMS = 128
 """Parameters whose winner and losers a Profile's status names; real profiles set about thirty."""
+
+TUNED_START_S = 20.0
+"""Time that TuneD may take to apply a profile or to end: about a second, and more on a machine of many devices."""

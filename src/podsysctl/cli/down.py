@@ -86,6 +86,7 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
     from podsysctl.node import forwarding, leave
     from podsysctl.node.networks import places
     from podsysctl.node.tuning import files as tuning
+    from podsysctl.node.tuning import tuned_daemon
     from podsysctl.runtime.containerd import PrivateContainerd
 
     async def work() -> None:
@@ -98,6 +99,7 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
             await PrivateContainerd(files.data_dir).destroy(wipe=wipe, cgroup_parents=CGROUPS)
 
     loop.run(work())
+    tuned_daemon.restore(files.data_dir)
     tuning.restore(files.data_dir)
     forwarding.restore(files.data_dir)
     leave.remove_files(files.nodes)

@@ -36,8 +36,9 @@ from podsysctl.node.networks.places import MachinePlaces
 from podsysctl.node.server import Tls
 from podsysctl.node.simulated import fleet
 from podsysctl.node.supervisor import NodeSupervisor
-from podsysctl.node.tuning import networking, tuner
+from podsysctl.node.tuning import networking, tuned_daemon, tuner
 from podsysctl.node.tuning.arbiter import Arbiter
+from podsysctl.node.tuning.tuned_daemon import TunedDaemon
 from podsysctl.runtime.containerd import PrivateContainerd
 from podsysctl.runtime.images import aliases, local
 from podsysctl.runtime.service import RuntimeService
@@ -69,7 +70,8 @@ class NodePlan:
 class MachineConfig:
     """What to start. `runtime_endpoint` '' means a private containerd; `port` 0 any free port.
 
-    With `openshift_profiles` nodes are tuned as OpenShift tunes them, which changes the machine.
+    With `openshift_profiles` nodes are tuned as OpenShift tunes them, which changes the machine; with `uses_tuned` by
+    the TuneD that is installed.
     `simulated_nodes` of the nodes have no runtime.
     """
 
@@ -79,6 +81,7 @@ class MachineConfig:
     runtime_endpoint: str = ""
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     openshift_profiles: bool = False
+    uses_tuned: bool = False
     simulated_nodes: int = 0
     up_arguments: tuple[str, ...] = ()
     files: MachineFiles = field(init=False)
@@ -114,6 +117,8 @@ def default_node_name() -> str:
 
 async def serve(config: MachineConfig) -> None:
     """Run everything until SIGTERM, SIGINT or a failure. Raises PodsysctlError."""
+    if config.uses_tuned:
+        tuned_daemon.check_machine(len(config.nodes))
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -168,9 +173,10 @@ async def _components(config: MachineConfig, api: ApiServer) -> None:
             install.install(places.plugins[0], name)
         await _simulate(config, api, manager, informers, stack, group)
         arbiter = await _arbiter(config, places, stack)
+        daemon = _daemon(config, stack)
         group.create_task(tuner.watch_drift(arbiter), name="drift")
         for plan in config.nodes:
-            supervisor = await _node(config, api, runtime, plan, kernel, stack, places, arbiter)
+            supervisor = await _node(config, api, runtime, plan, kernel, stack, places, arbiter, daemon)
             group.create_task(supervisor.run(), name=f"node-{plan.name}")
 
 
@@ -204,9 +210,19 @@ async def _arbiter(config: MachineConfig, places: MachinePlaces, stack: AsyncExi
         lambda: None if private is None else private.pod_network(), lambda: places.bridges.ours()
     )
     arbiter = Arbiter(config.files.data_dir, dangers)
+    await asyncio.to_thread(tuned_daemon.restore, config.files.data_dir)
     await asyncio.to_thread(arbiter.open)
     stack.push_async_callback(asyncio.to_thread, arbiter.close)
     return arbiter
+
+
+def _daemon(config: MachineConfig, stack: AsyncExitStack) -> TunedDaemon | None:
+    """The distribution's TuneD, where it is to apply profiles."""
+    if not config.uses_tuned:
+        return None
+    daemon = TunedDaemon(config.files.data_dir)
+    stack.push_async_callback(asyncio.to_thread, daemon.stop)
+    return daemon
 
 
 async def _node(
@@ -218,6 +234,7 @@ async def _node(
     stack: AsyncExitStack,
     places: MachinePlaces,
     arbiter: Arbiter,
+    daemon: TunedDaemon | None,
 ) -> NodeSupervisor:
     """One node: its HTTPS endpoint, its agent and its configuration daemon."""
     client = await stack.enter_async_context(
@@ -238,7 +255,7 @@ async def _node(
     tls = Tls(serving.certificate, serving.key, api.authority.ca_pem)
     several = config.has_several_nodes
     return NodeSupervisor(
-        client, runtime, agent_config, tls, kernel, drains=several, places=places, arbiter=arbiter
+        client, runtime, agent_config, tls, kernel, drains=several, places=places, arbiter=arbiter, daemon=daemon
     )
 
 

@@ -19,7 +19,8 @@ OURS = frozenset(
     {
         "aliases.toml", "audit.log", "containerd", "forwarding.journal", "images", "kubeconfig", _LOCK_NAME,
         "machine.json", "machine.new", "networks", "nodes", "pki", "podsysctl.log", "store",
-        "tuning-sysfs.journal", "tuning.journal", "tuning.json", "tuning.new",
+        "tuned-engine.json", "tuned-engine.new", "tuned.journal", "tuned.log", "tuned.pid", "tuning-sysfs.journal",
+        "tuning.journal", "tuning.json", "tuning.new",
     }
 )  # fmt: skip
 """Every name that a cluster gives to something in its data directory; `down --wipe` deletes nothing else."""

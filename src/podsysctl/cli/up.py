@@ -49,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="tune every node as OpenShift does by default; without it, nothing of the machine changes by itself",
     )
+    parser.add_argument(
+        "--tuned-engine", choices=("own", "tuned"), default="own",
+        help="who applies profiles to this machine: this program, or the TuneD that is installed",
+    )  # fmt: skip
     parser.add_argument("--foreground", action="store_true", help="stay in the foreground and log to stderr")
 
 
@@ -79,6 +83,7 @@ def _foreground(args: argparse.Namespace) -> int:
         allowed_unsafe_sysctls=tuple(p for p in args.allowed_unsafe_sysctls.split(",") if p),
         openshift_profiles=args.default_profiles,
         simulated_nodes=args.simulated_nodes,
+        uses_tuned=args.tuned_engine == "tuned",
         up_arguments=_repeated(args),
     )
     with config.files.lock():
@@ -97,6 +102,8 @@ def _repeated(args: argparse.Namespace) -> tuple[str, ...]:
             words.append(f"--{name.replace('_', '-')}={getattr(args, name)}")
     if args.default_profiles:
         words.append("--default-profiles")
+    if args.tuned_engine != "own":
+        words.append(f"--tuned-engine={args.tuned_engine}")
     return tuple(words)
 
 

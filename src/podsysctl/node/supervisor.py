@@ -25,6 +25,7 @@ from podsysctl.node.networks.places import MachinePlaces, NodeNetworks
 from podsysctl.node.server import NodeServer, Tls
 from podsysctl.node.tuning import tuner
 from podsysctl.node.tuning.arbiter import Arbiter
+from podsysctl.node.tuning.tuned_daemon import TunedDaemon
 from podsysctl.node.tuning.tuner import NodeTuner
 from podsysctl.runtime.service import RuntimeService
 from podsysctl.sysctls.kernel_facts import KernelFacts
@@ -41,7 +42,7 @@ class NodeSupervisor:
 
     `follows_pools` is False where no pools are served: the node then keeps the configuration it was given. Without
     `places` pods have no additional networks. `arbiter` is the machine's, open and the same for all of its nodes;
-    without one the node is not tuned.
+    without one the node is not tuned. With `daemon` the distribution's TuneD applies the profile.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class NodeSupervisor:
         follows_pools: bool = True,
         places: MachinePlaces | None = None,
         arbiter: Arbiter | None = None,
+        daemon: TunedDaemon | None = None,
     ) -> None:
         self._networks = NodeNetworks(client, runtime, config.node_name, config.root, places) if places else None
         self._tuning_events = EventRecorder(client, tuner.COMPONENT, config.node_name)
@@ -67,6 +69,7 @@ class NodeSupervisor:
                 arbiter,
                 self._tuning_events,
                 running=self.pods,
+                daemon=daemon,
                 protects=lambda: self._agent is not None and self._agent.config.kubelet.protect_kernel_defaults,
             )
         self._client = client

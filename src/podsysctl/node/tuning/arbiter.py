@@ -111,6 +111,10 @@ class Arbiter:
         """What a wish would come to beside the host's own files, were it submitted."""
         return tuple(check.claims_of(wish, settings.reapplied(self._root) if wish.reapply else {}))
 
+    def danger(self, wish: Wish) -> Refusal | None:
+        """Why a wish would break pod networking, for whoever carries it out elsewhere."""
+        return self._endangers(wish, self.claims(wish))
+
     def take_news(self, node: str) -> list[Drifted]:
         """What drifted or was corrected since the last call, for events."""
         with self._lock:
@@ -161,6 +165,9 @@ class Arbiter:
         found = check.problems(wish, claims, readings)
         if found:
             return Refusal(Reason.ERROR, "; ".join(found))
+        return self._endangers(wish, claims)
+
+    def _endangers(self, wish: Wish, claims: Sequence[Claim]) -> Refusal | None:
         final = tuple(Setting(claim.name, claim.value, claim.guard, claim.place) for claim in claims)
         dangers = self._dangers(replace(wish.plan, sysctls=final, requirements=wish.requirements))
         if dangers:

@@ -25,6 +25,7 @@ class Places:
     def __init__(self, data_dir: Path) -> None:
         self.journal = data_dir / "tuning.journal"
         self.sysfs_journal = data_dir / "tuning-sysfs.journal"
+        self.tuned_journal = data_dir / "tuned.journal"
         self.state = data_dir / "tuning.json"
 
     def write_state(

@@ -25,17 +25,23 @@ def deferral(profile: Object) -> str:
     return mode if mode in ("always", "update") else ""
 
 
+def texts(profile: Object) -> dict[str, str]:
+    """The profiles of all Tuned objects by name."""
+    listed = (profile.get("spec") or {}).get("profile") or ()
+    return {str(item.get("name")): str(item.get("data") or "") for item in listed}
+
+
 def read_wish(profile: Object, facts: MachineFacts, *, protects_kernel_defaults: bool = False) -> Wish:
     """The wish of a Profile. Raises ProfileError when it, or a profile whose requirements count, cannot be loaded."""
     spec = profile.get("spec") or {}
     config = spec.get("config") or {}
-    texts = {str(item.get("name")): str(item.get("data") or "") for item in spec.get("profile") or ()}
+    defined = texts(profile)
     chosen = name_of(profile)
-    plan = build_plan(chosen, texts, facts)
+    plan = build_plan(chosen, defined, facts)
     found: dict[Requirement, None] = {}
     demands = [(str(item.get("profile")), str(item.get("owner") or "")) for item in spec.get("requirements") or ()]
     for name, owner in [*demands, (chosen, f"profile {chosen}")]:
-        of_profile = plan if name == chosen else build_plan(name, texts, facts)
+        of_profile = plan if name == chosen else build_plan(name, defined, facts)
         if of_profile is not plan and of_profile.problems:
             raise ProfileError("; ".join(str(problem) for problem in of_profile.problems))
         for item in requirements.of_owner(of_profile.requirements, owner):

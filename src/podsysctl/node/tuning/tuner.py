@@ -25,6 +25,7 @@ from podsysctl.node.tuning import effective, profile, report, status, suspects
 from podsysctl.node.tuning.arbiter import Arbiter
 from podsysctl.node.tuning.report import Look
 from podsysctl.node.tuning.status import Finding
+from podsysctl.node.tuning.tuned_daemon import TunedDaemon, texts_of
 from podsysctl.node.tuning.wish import Drifted, Reason, Verdict, Wish
 from podsysctl.objects import tuning
 from podsysctl.sysctls.tuned.plan import ProfileError
@@ -45,7 +46,10 @@ async def watch_drift(arbiter: Arbiter) -> None:
 
 
 class NodeTuner:
-    """`running` gives the node's pods, `protects` tells whether its kubelet has protectKernelDefaults."""
+    """`running` gives the node's pods, `protects` tells whether its kubelet has protectKernelDefaults.
+
+    With a `daemon` profiles are its to apply, and the arbiter holds nothing.
+    """
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class NodeTuner:
         *,
         running: Callable[[], Iterable[Object]] = tuple,
         protects: Callable[[], bool] = bool,
+        daemon: TunedDaemon | None = None,
         root: Path = Path("/"),
         time: Clock | None = None,
     ) -> None:
@@ -65,6 +70,7 @@ class NodeTuner:
         self._events = events
         self._running = running
         self._protects = protects
+        self._daemon = daemon
         self._root = root
         self._clock = time or SystemClock()
         self._queue: WorkQueue[str] = WorkQueue(name="node-tuning", max_s=10.0)
@@ -105,7 +111,7 @@ class NodeTuner:
     async def _reconcile(self, _: str) -> None:
         found = self._profiles.get(self._node, tuning.NAMESPACE)
         if found is None:
-            await asyncio.to_thread(self._arbiter.submit, self._node, None)
+            await asyncio.to_thread(self._withdraw)
             report.forget(self._node)
             self._wish, self._active = None, ""
             return
@@ -137,11 +143,13 @@ class NodeTuner:
             if waits:
                 return Finding(None, True, Reason.DEFERRED, text), None
             self._wish = None
-            self._arbiter.submit(self._node, None)
+            self._withdraw()
             return Finding(False, True, Reason.ERROR, text), None
         if waits and wish != self._wish:
             return Finding(None, True, Reason.DEFERRED), Verdict(wish, claims=self._arbiter.claims(wish))
         self._wish = wish
+        if self._daemon is not None:
+            return self._hand_over(self._daemon, wish, profile.texts(found))
         with metrics.PROFILE_APPLY_DURATION.labels(node=self._node).time():
             self._arbiter.submit(self._node, wish)
         verdict = self._arbiter.verdict(self._node) or Verdict(wish)
@@ -149,6 +157,26 @@ class NodeTuner:
         if finding.applied:
             self._active = name
         return finding, verdict
+
+    def _hand_over(self, daemon: TunedDaemon, wish: Wish, defined: dict[str, str]) -> tuple[Finding, Verdict]:
+        """Have the distribution's TuneD do it; what would break pod networking is not handed over."""
+        verdict = Verdict(wish, self._arbiter.danger(wish), claims=self._arbiter.claims(wish))
+        if verdict.refusal is not None:
+            daemon.stop()
+            return status.judge(verdict), verdict
+        names = [claim.name for claim in verdict.claims]
+        try:
+            finding = daemon.apply(wish.plan.profile, texts_of(wish.plan, defined), names)
+        except PodsysctlError as error:
+            return Finding(False, True, Reason.ERROR, error.message), verdict
+        if finding.applied:
+            self._active = wish.plan.profile
+        return finding, verdict
+
+    def _withdraw(self) -> None:
+        self._arbiter.submit(self._node, None)
+        if self._daemon is not None:
+            self._daemon.stop()
 
     async def _tell_drift(self, found: Object, item: Drifted) -> None:
         """One event for each change, with everybody who could have made it."""
