@@ -20,6 +20,8 @@ from podsysctl.policy.lint.engine import Input
 from podsysctl.policy.lint.rules import RULES
 from podsysctl.policy.migration.destination import Nodes
 from podsysctl.policy.migration.migrate import Options, Result, migrate
+from podsysctl.sysctls.tuned import build
+from podsysctl.sysctls.tuned.plan import MachineFacts
 
 WORKERS = [{"label": "node-role.kubernetes.io/worker"}]
 STATEFUL_SET = """\
@@ -247,17 +249,18 @@ def test_transparent_huge_pages_are_told_to_be_no_sysctl() -> None:
     result = run(STATEFUL_SET.format(command=json.dumps(["sh", "-c", script])))
     workload, tuned = documents(result)
     assert workload["spec"]["template"]["spec"]["securityContext"]["sysctls"][0]["name"] == "net.core.somaxconn"
+    assert_nodes_take(result, [workload, tuned])
     assert "[sysfs]\n/sys/kernel/mm/transparent_hugepage/enabled=never" in data(tuned)
     assert "transparent huge pages are no sysctl" in result.outcomes[0].notes[0]
 
 
 def test_example_of_a_privileged_daemon_set_is_migrated() -> None:
     """What examples/node-tuning shows as the third way becomes the first: a Tuned object in its place."""
-    example = Path(__file__).resolve().parents[2] / "examples" / "node-tuning" / "daemonset" / "vm-stat-interval.yaml"
+    example = Path(__file__).resolve().parents[2] / "examples" / "node-tuning" / "daemonset" / "vfs-cache-pressure.yaml"
     result = run(example.read_text())
     *others, tuned = documents(result)
     assert [d["kind"] for d in others] == ["Namespace", "ServiceAccount"]
-    assert "vm.stat_interval=7" in data(tuned).split()
+    assert "vm.vfs_cache_pressure=90" in data(tuned).split()
     assert result.outcomes[0].notes == (
         "its ServiceAccount sysctl-setter and the rights of it may be needed no longer",
     )
@@ -386,6 +389,16 @@ def test_what_cannot_be_rewritten_is_told(text: str, part: str) -> None:
     assert any(part in reason for outcome in result.outcomes for reason in outcome.left), result.outcomes
 
 
+def test_anchor_that_others_refer_to_is_left() -> None:
+    """Without it the file could not be read any more; one that goes with all its references may go."""
+    text = STATEFUL_SET.format(command=sysctl("kernel.msgmax=9000"))
+    anchored = text.replace("image: busybox", "image: &image busybox")
+    assert run(anchored).is_complete
+    used = anchored.replace('image: "db:1"', "image: *image")
+    assert run(used).texts == {}
+    assert run(used).outcomes[0].left == ("other places of the file refer to its anchor &image",)
+
+
 def test_tuned_among_the_files_is_not_doubled() -> None:
     """Of two profiles for the same nodes only one is applied: the values belong into the one that is there."""
     first = run(daemon_set("vm.swappiness=10")).texts["0.yaml"]
@@ -416,9 +429,27 @@ def test_migrated_files_have_nothing_left_to_migrate(
     after = [result.texts.get(f"{i}.yaml", text) for i, text in enumerate(texts)]
     again = run(*after, place=place)
     assert again.texts == {}
+    assert_nodes_take(result, [*documents_of(after[0]), *documents_of(after[1])])
     left = [outcome for outcome in result.outcomes if outcome.left]
     assert len(again.outcomes) == len(left)
     assert len(left) <= 1, "only a contradiction of the two may be left"
+
+
+def documents_of(text: str) -> list[Any]:
+    """The documents of a text."""
+    return [d for d in yaml.safe_load_all(text) if d is not None]
+
+
+def assert_nodes_take(result: Result, found: list[Any]) -> None:
+    """The profiles load as nodes load them, every entry is applied, and each sets what was decided."""
+    profiles = {p["name"]: p["data"] for d in found if d["kind"] == "Tuned" for p in d["spec"]["profile"]}
+    assert set(profiles) == {tuned.name for tuned in result.tuned}
+    for tuned in result.tuned:
+        plan = build.build_plan(tuned.name, profiles, MachineFacts())
+        assert not [p for p in plan.problems if p.place.profile in profiles]
+        got = {s.name.dotted: str(s.guard) + s.value for s in plan.sysctls if s.place.profile == tuned.name}
+        assert got == tuned.values
+        assert {s.path: s.value for s in plan.sysfs if s.place.profile == tuned.name} == tuned.sysfs
 
 
 def test_check_finds_nothing_more_in_migrated_files() -> None:

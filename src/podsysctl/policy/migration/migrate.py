@@ -132,8 +132,11 @@ class _Migration:
         self, document: Document, match: Match, node: Mapping[str, str], sysfs: Mapping[str, str], *, drift: bool
     ) -> list[str]:
         """Write a Tuned object where the DaemonSet stands; what is in the way, if anything."""
-        if not edits.replace_document(document, ""):
+        removed = edits.replace_document(document, "")
+        if not removed:
             return [_REWRITTEN]
+        if anchor := pod_edits.referenced(document, removed):
+            return [anchor]
         if not node and not sysfs:
             self._add(document, edits.replace_document(document, f"# {document.title}: nothing of it is needed.\n"))
             return []
@@ -178,6 +181,8 @@ class _Migration:
         added = pod_edits.add_sysctls(document, base, own)
         if removed is None or added is None:
             return [_REWRITTEN]
+        if anchor := pod_edits.referenced(document, removed):
+            return [anchor]
         placed: tuple[Edit, ...] = ()
         if node or sysfs:
             match, name = self._target(document, spec)

@@ -5,6 +5,7 @@ Each function returns the edits, or None when the text has a form (flow style, J
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from podsysctl.policy.lint.document import Document, Path, at
 from podsysctl.policy.lint.finding import Edit
 
 Edits = tuple[Edit, ...]
+_ANCHOR = re.compile(r"(?<![\w&*])&([\w-]+)")
 
 
 def remove_containers(document: Document, base: Path, key: str, indices: Sequence[int]) -> Edits | None:
@@ -31,6 +33,19 @@ def remove_containers(document: Document, base: Path, key: str, indices: Sequenc
             (gone if is_gone else kept).update(_mounted(container))
     unused = [i for i, volume in enumerate(_items(spec, "volumes")) if at(volume, ("name",)) in gone - kept]
     return (*removed, *edits.remove_items(document, (*base, "volumes"), unused)) if unused else removed
+
+
+def referenced(document: Document, changes: Sequence[Edit]) -> str:
+    """An anchor in text that goes away, to which other places of the file refer; empty when there is none."""
+    kept = document.text
+    for edit in sorted(changes, key=lambda e: e.start, reverse=True):
+        kept = kept[: edit.start] + edit.text + kept[edit.end :]
+    for edit in changes:
+        for name in _ANCHOR.findall(document.text[edit.start : edit.end]):
+            word = rf"{re.escape(name)}(?![\w-])"
+            if re.search(rf"\*{word}", kept) and not re.search(f"&{word}", kept):
+                return f"other places of the file refer to its anchor &{name}"
+    return ""
 
 
 def contradiction(spec: Any, own: Mapping[str, str]) -> str:
