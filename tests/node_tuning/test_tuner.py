@@ -162,6 +162,9 @@ async def test_profile_that_cannot_be_loaded_says_so_in_tuned_s_words(machine: M
         "TuneD daemon issued one or more error message(s) during profile application. TuneD stderr: "
         "Cannot set initial profile. No tunings will be enabled: Requested profile 'nowhere' doesn't exist."
     )
+    text = metrics.text().decode()
+    assert 'podsysctl_profile_applied{node="n1",profile="nowhere"} 0.0' in text
+    assert 'podsysctl_profile_degraded{node="n1",reason="TunedError"} 1.0' in text
     await machine.profile("n1", "p", "[sysctl]\nfs.lease-break-time=44\n")
     await machine.degraded("n1", "AsExpected")
     await machine.profile("n1", "q", "[main]\ninclude=lost\n")

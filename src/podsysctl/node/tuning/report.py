@@ -26,11 +26,11 @@ class Look:
     live: Mapping[SysctlName, procsys.Reading] = field(default_factory=dict)
 
 
-def show(node: str, active: str, look: Look) -> None:
-    """Replace what is shown of a node; only values that are one number are shown."""
+def show(node: str, wanted: str, look: Look) -> None:
+    """Replace what is shown of a node; `wanted` is its profile, applied or not. Only values that are one number."""
     forget(node)
-    if active:
-        metrics.PROFILE_APPLIED.labels(node=node, profile=active).set(1 if look.finding.applied else 0)
+    if wanted:
+        metrics.PROFILE_APPLIED.labels(node=node, profile=wanted).set(1 if look.finding.applied else 0)
     if look.finding.degraded:
         metrics.PROFILE_DEGRADED.labels(node=node, reason=str(look.finding.reason)).set(1)
     if look.verdict is None:

@@ -118,7 +118,7 @@ class NodeTuner:
         look = await asyncio.to_thread(self._look, found)
         for item in look.news:
             await self._tell_drift(found, item)
-        report.show(self._node, self._active, look)
+        report.show(self._node, profile.name_of(found), look)
         await self._write(found, look)
 
     def _look(self, found: Object) -> Look:
