@@ -295,6 +295,37 @@ spec:
     assert "vm.max_map_count=>262144" in data(tuned).split()
 
 
+def test_script_of_a_config_map_among_the_files_is_read() -> None:
+    """The chart's script is followed through volume and mount, whole or by key; another namespace's is not."""
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: scripts\ndata:\n  i.sh: sysctl -w vm.swappiness=1\n"
+    text = STATEFUL_SET.format(command="[bash, -e, /scripts/i.sh]").replace(
+        "        image: busybox\n", "        image: busybox\n        volumeMounts: [{name: s, mountPath: /scripts}]\n"
+    )
+    text += "      volumes:\n      - name: s\n        configMap: {name: scripts}\n"
+    workload, tuned = documents(run(text, config))
+    assert "volumes" not in workload["spec"]["template"]["spec"]
+    assert "vm.swappiness=1" in data(tuned).split()
+    keys = "{name: scripts, items: [{key: i.sh, path: j.sh}]}"
+    keyed = text.replace("{name: scripts}", keys).replace("/i.sh", "/j.sh")
+    assert run(keyed, config).is_complete
+    part = text.replace("mountPath: /scripts", "mountPath: /scripts/i.sh, subPath: i.sh")
+    assert run(part, config).is_complete
+    assert run(text, config.replace("name: scripts\n", "name: scripts\n  namespace: other\n")).texts == {}
+
+
+def test_container_that_sets_again_and_again_beside_others_goes() -> None:
+    """A sidecar that does nothing but set values and wait; alone it is the pod, and stays."""
+    loop = json.dumps(["sh", "-c", "while true; do sysctl -w net.core.somaxconn=9000; sleep 100; done"])
+    sidecar = f"      - name: buddy\n        securityContext: {{privileged: true}}\n        command: {loop}\n"
+    text = STATEFUL_SET.format(command='["true"]') + sidecar
+    spec = documents(run(text))[0]["spec"]["template"]["spec"]
+    assert [c["name"] for c in spec["containers"]] == ["db"]
+    assert spec["securityContext"]["sysctls"] == [{"name": "net.core.somaxconn", "value": "9000"}]
+    alone = text.replace('      - name: db\n        image: "db:1"\n', "")
+    assert run(alone).texts == {}
+    assert run(alone).outcomes[0].left == ("it is the pod's own container: take what it sets out of its command",)
+
+
 def test_volumes_of_the_container_go_with_it() -> None:
     """A hostPath that nothing else mounts is no longer needed; another one stays."""
     text = STATEFUL_SET.format(command=sysctl("vm.swappiness=1")).replace(
@@ -379,7 +410,7 @@ def test_undecided_is_told_and_left(change: tuple[str, str], part: str) -> None:
         ("apiVersion: opensearch.opster.io/v1\nkind: OpenSearchCluster\nmetadata: {name: s}\n"
          "spec: {general: {setVMMaxMapCount: true}}\n", "its operator adds a privileged init container"),
         (STATEFUL_SET.format(command=sysctl("vm.swappiness=1")).replace("initContainers:", "containers:", 1).replace(
-            "      containers:\n      # kept", "      # kept"), "it is no init container"),
+            "      containers:\n      # kept", "      # kept"), "it is the pod's own container"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_rewritten_is_told(text: str, part: str) -> None:

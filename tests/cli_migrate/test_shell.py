@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podsysctl.policy.migration import shell_syntax
-from podsysctl.policy.migration.shell import effects_of
+from podsysctl.policy.migration.shell import Files, effects_of
 
 MAP = "vm.max_map_count"
 BITNAMI_ELASTICSEARCH = """\
@@ -84,7 +84,7 @@ def script(text: str, **container: object) -> dict[str, object]:
 )
 def test_understood_command_gives_its_writes(container: dict[str, object], writes: list[tuple[str, str, str]]) -> None:
     """Name, value and guard of everything it writes, and that it does nothing else."""
-    found = effects_of(container, {"/host-sys": "/sys"})
+    found = effects_of(container, Files({"/host-sys": "/sys"}))
     assert [(w.name, w.value, w.guard) for w in found.writes] == writes
     assert found.unclear == []
 
@@ -100,7 +100,7 @@ def test_understood_command_gives_its_writes(container: dict[str, object], write
         (script("N=5 sysctl -w a.b=$N"), "known only when it runs"),
         (script("sysctl -p /etc/sysctl.d/x.conf"), "reads files"),
         (script("sysctl --system"), "reads files"),
-        (script("echo a.b=1 > /etc/sysctl.d/x.conf"), "it writes /etc/sysctl.d/x.conf"),
+        (script("echo a.b=1 > /etc/hosts"), "it writes /etc/hosts"),
         (script('[ "$X" = 1 ] && sysctl -w a.b=1'), "under a condition"),
         (script("if [ $(id -u) = 0 ]; then sysctl -w a.b=1; fi"), "under a condition"),
         (script("! true && sysctl -w a.b=1"), "under a condition"),
@@ -140,14 +140,48 @@ def test_nsenter_tells_whose_namespaces_are_meant() -> None:
 
 def test_files_of_sys_are_told_apart() -> None:
     """Transparent huge pages are no sysctl; a mounted /sys is the node's."""
-    found = effects_of(script(REDIS), {"/host-sys": "/sys"})
+    found = effects_of(script(REDIS), Files({"/host-sys": "/sys"}))
     assert found.sysfs == [("/sys/kernel/mm/transparent_hugepage/enabled", "never")]
+
+
+SONARQUBE = """\
+if [[ "$(sysctl -n vm.max_map_count)" -lt 524288 ]]; then
+  sysctl -w vm.max_map_count=524288
+fi
+if [[ "$(ulimit -n)" != "unlimited" ]]; then
+  if [[ "$(ulimit -n)" -lt 131072 ]]; then
+    echo "ulimit -n 131072"
+    ulimit -n 131072
+  fi
+fi
+"""
+
+
+@pytest.mark.parametrize("command", [["/bin/bash", "-e", "/tmp/scripts/init.sh"], ["/tmp/scripts/init.sh"]])
+def test_script_of_a_config_map_is_read(command: list[str]) -> None:
+    """SonarQube's chart keeps its script there; with arguments, or from elsewhere, it is not known."""
+    files = Files(texts={"/tmp/scripts/init.sh": SONARQUBE})
+    found = effects_of({"command": command}, files)
+    assert [(w.name, w.value, w.guard) for w in found.writes] == [(MAP, "524288", ">")]
+    assert found.only_sets
+    assert not effects_of({"command": [*command, "more"]}, files).only_sets
+    assert not effects_of({"command": command}).only_sets
+
+
+def test_settings_file_of_the_container_itself_means_nothing() -> None:
+    """Unless something is mounted there: then it may be the node's."""
+    text = "sysctl -w a.b=1; echo a.b=1 >> /etc/sysctl.conf"
+    found = effects_of(script(text))
+    assert found.only_sets
+    assert found.notes == ["/etc/sysctl.conf is written in the container's own file system, where nobody reads it"]
+    assert not effects_of(script(text), Files(mounted=("/etc",))).only_sets
 
 
 def test_waiting_and_repeating_are_told_apart() -> None:
     """Which containers only wait afterwards, and which write again and again."""
     assert effects_of(script("sysctl -w a.b=1; sleep infinity")).idles
     assert effects_of(script("sysctl -w a.b=1 && tail -f /dev/null")).idles
+    assert effects_of(script("sysctl -w a.b=1 && cat")).idles
     assert not effects_of(script("sysctl -w a.b=1; sleep 2")).idles
     loop = effects_of(script("while true; do sysctl -q -w a.b=1; sleep 60; done"))
     assert (loop.idles, loop.repeats, loop.unclear) == (True, True, [])

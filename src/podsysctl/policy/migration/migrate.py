@@ -91,6 +91,7 @@ class _Migration:
             match: document.title for document in given.documents if document.kind is Kind.TUNED
             for _, match in node_choices(document)
         }  # fmt: skip
+        self._scripts = pods.scripts_of(given.documents)
         self._allowed = _allowed(given)
         self.result = Result()
 
@@ -111,9 +112,10 @@ class _Migration:
     def _daemon_set(self, document: Document, base: Path) -> bool:
         """Replace a DaemonSet that does nothing else; False when it is there for its own work."""
         spec = document.get(*base)
-        if not _only_sets(spec):
+        scripts = self._scripts.get(document.namespace, pods.NO_SCRIPTS)
+        if not _only_sets(spec, scripts):
             return False
-        setters = pods.setters_of(spec, self._nodes, lasts=False)
+        setters = pods.setters_of(spec, self._nodes, lasts=False, scripts=scripts)
         values = tuple(value for setter in setters for value in setter.values)
         left = [text for setter in setters for text in setter.undecided]
         match = _match_of(spec)
@@ -153,13 +155,14 @@ class _Migration:
 
     def _pod(self, document: Document, base: Path) -> None:
         spec = document.get(*base)
-        setters = pods.setters_of(spec, self._nodes)
+        scripts = self._scripts.get(document.namespace, pods.NO_SCRIPTS)
+        setters = pods.setters_of(spec, self._nodes, scripts=scripts)
         if not setters:
             return
-        going = [s for s in setters if s.key == pods.INIT and not s.undecided]
+        going = [s for s in setters if _may_go(spec, s) and not s.undecided]
         for setter in setters:
             if setter not in going:
-                left = setter.undecided or ["it is no init container: take what it sets out of its command"]
+                left = setter.undecided or ["it is the pod's own container: take what it sets out of its command"]
                 path = (*base, setter.key, setter.index)
                 self._tell(document, path, setter.name, setter.values, _notes([setter]), left)
         if going:
@@ -177,7 +180,7 @@ class _Migration:
         contradicted = pod_edits.contradiction(spec, own)
         if contradicted:
             return [contradicted]
-        removed = pod_edits.remove_containers(document, base, pods.INIT, [s.index for s in going])
+        removed = pod_edits.remove_containers(document, base, [(s.key, s.index) for s in going])
         added = pod_edits.add_sysctls(document, base, own)
         if removed is None or added is None:
             return [_REWRITTEN]
@@ -278,11 +281,13 @@ class _Migration:
         }
         free = (n for n in range(PRIORITY, 1_000_000) if n not in used)
         appended: dict[str, list[str]] = {}
-        broader = ""
+        broader, corrects = "", False
         for site in sorted(self._sites.values(), key=lambda s: _breadth(s.tuned.match), reverse=True):
             # A node takes one profile: the narrower one, which therefore holds what the broader one would have set.
             site.tuned.include = broader or self._options.base
-            broader = site.tuned.name if _breadth(site.tuned.match) else broader
+            site.tuned.correct_drift = site.tuned.correct_drift or corrects
+            if _breadth(site.tuned.match):
+                broader, corrects = site.tuned.name, site.tuned.correct_drift
         for site in sorted(self._sites.values(), key=lambda s: _breadth(s.tuned.match)):
             site.tuned.priority = next(free)
             self.result.tuned.append(site.tuned)
@@ -311,14 +316,20 @@ def migrate(given: Input, nodes: Nodes, options: Options) -> Result:
     return _Migration(given, nodes, options).run()
 
 
-def _only_sets(spec: Any) -> bool:
+def _may_go(spec: Any, setter: Setter) -> bool:
+    """Whether the pod is a pod without the container: an init container, or one that only waits beside others."""
+    others = len(pods.containers_of(spec, pods.REGULAR)) > 1
+    return setter.key == pods.INIT or (others and setter.effects.idles)
+
+
+def _only_sets(spec: Any, scripts: pods.Scripts) -> bool:
     """Whether a pod sets values and then only waits."""
     sets = False
     for key in (pods.INIT, pods.REGULAR):
         for _, container in pods.containers_of(spec, key):
             if _is_pause(container):
                 continue
-            effects = pods.effects_of(spec, container)
+            effects = pods.effects_of(spec, container, scripts)
             if effects.unclear and not (effects.writes or effects.sysfs):
                 return False
             if not effects.unclear and effects.changes_nothing and not effects.idles and key == pods.REGULAR:

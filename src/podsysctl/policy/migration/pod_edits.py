@@ -20,17 +20,19 @@ Edits = tuple[Edit, ...]
 _ANCHOR = re.compile(r"(?<![\w&*])&([\w-]+)")
 
 
-def remove_containers(document: Document, base: Path, key: str, indices: Sequence[int]) -> Edits | None:
-    """Take containers out of a list, and the volumes that nothing else mounts."""
-    removed = edits.remove_items(document, (*base, key), indices)
-    if not removed:
-        return None
+def remove_containers(document: Document, base: Path, places: Sequence[tuple[str, int]]) -> Edits | None:
+    """Take containers out of their lists, and the volumes that nothing else mounts."""
+    removed: Edits = ()
+    for key in dict(places):
+        found = edits.remove_items(document, (*base, key), [index for name, index in places if name == key])
+        if not found:
+            return None
+        removed += found
     spec = document.get(*base)
     gone, kept = set[str](), set[str]()
     for name in ("initContainers", "containers", "ephemeralContainers"):
         for index, container in enumerate(_items(spec, name)):
-            is_gone = name == key and index in indices
-            (gone if is_gone else kept).update(_mounted(container))
+            (gone if (name, index) in places else kept).update(_mounted(container))
     unused = [i for i, volume in enumerate(_items(spec, "volumes")) if at(volume, ("name",)) in gone - kept]
     return (*removed, *edits.remove_items(document, (*base, "volumes"), unused)) if unused else removed
 

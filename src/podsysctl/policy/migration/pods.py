@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from podsysctl.policy.lint.document import at
+from podsysctl.policy.lint.document import Document, at
 from podsysctl.policy.migration import destination, shell
 from podsysctl.policy.migration.destination import Destination, Nodes, Place, Surroundings
 from podsysctl.policy.migration.effects import Effects
+from podsysctl.policy.migration.shell import Files
 
+Scripts = Mapping[str, Mapping[str, str]]
+"""Texts of ConfigMaps, by the map's name and the key."""
+NO_SCRIPTS: Scripts = MappingProxyType({})
 INIT, REGULAR = "initContainers", "containers"
 
 
@@ -41,18 +46,18 @@ def containers_of(spec: Any, key: str) -> list[tuple[int, dict[str, Any]]]:
     return [(i, c) for i, c in enumerate(listed if isinstance(listed, list) else ()) if isinstance(c, dict)]
 
 
-def effects_of(spec: Any, container: Mapping[str, Any]) -> Effects:
+def effects_of(spec: Any, container: Mapping[str, Any], scripts: Scripts = NO_SCRIPTS) -> Effects:
     """What a container does."""
-    return shell.effects_of(container, _mounts(spec, container))
+    return shell.effects_of(container, _files(spec, container, scripts))
 
 
-def setters_of(spec: Any, nodes: Nodes, *, lasts: bool = True) -> list[Setter]:
-    """The containers of a pod that set something."""
+def setters_of(spec: Any, nodes: Nodes, *, lasts: bool = True, scripts: Scripts = NO_SCRIPTS) -> list[Setter]:
+    """The containers of a pod that set something. `scripts` are the texts of the ConfigMaps of its namespace."""
     around = Surroundings(at(spec, ("hostNetwork",)) is True, at(spec, ("hostIPC",)) is True, lasts)
     out = []
     for key in (INIT, REGULAR):
         for index, container in containers_of(spec, key):
-            effects = effects_of(spec, container)
+            effects = effects_of(spec, container, scripts)
             if effects.writes or effects.sysfs or effects.unknown:
                 values = tuple(destination.decide(write, around, nodes) for write in effects.writes)
                 name = str(container.get("name") or f"number {index + 1}")
@@ -67,17 +72,47 @@ def is_privileged(container: Mapping[str, Any]) -> bool:
     return at(context, ("privileged",)) is True or (isinstance(added, list) and "SYS_ADMIN" in added)
 
 
-def _mounts(spec: Any, container: Mapping[str, Any]) -> dict[str, str]:
-    """The node's directories by where the container has them."""
-    sources = {}
-    volumes = at(spec, ("volumes",))
-    for volume in volumes if isinstance(volumes, list) else ():
-        path = at(volume, ("hostPath", "path"))
-        if isinstance(path, str) and isinstance(at(volume, ("name",)), str):
-            sources[volume["name"]] = path
-    mounts = container.get("volumeMounts")
-    return {
-        mount["mountPath"]: sources[mount["name"]]
-        for mount in (mounts if isinstance(mounts, list) else ())
-        if isinstance(mount, dict) and mount.get("name") in sources and isinstance(mount.get("mountPath"), str)
-    }
+def _files(spec: Any, container: Mapping[str, Any], scripts: Scripts) -> Files:
+    """What the container finds where it mounts the pod's volumes."""
+    host, texts, mounted = dict[str, str](), dict[str, str](), list[str]()
+    volumes = {at(v, ("name",)): v for v in _listed(spec, "volumes") if isinstance(at(v, ("name",)), str)}
+    for mount in _listed(container, "volumeMounts"):
+        path, volume = at(mount, ("mountPath",)), volumes.get(at(mount, ("name",)))
+        if not isinstance(path, str):
+            continue
+        mounted.append(path)
+        source, name = at(volume, ("hostPath", "path")), at(volume, ("configMap", "name"))
+        if isinstance(source, str):
+            host[path] = source
+        if isinstance(name, str):
+            texts |= _texts(path, mount, volume, scripts.get(name, {}))
+    return Files(host, texts, tuple(mounted))
+
+
+def _texts(path: str, mount: Any, volume: Any, data: Mapping[str, str]) -> dict[str, str]:
+    """The files of a mounted ConfigMap."""
+    items = _listed(at(volume, ("configMap",)), "items")
+    names = {str(at(i, ("key",))): str(at(i, ("path",))) for i in items} if items else {key: key for key in data}
+    found = {name: data[key] for key, name in names.items() if key in data}
+    part = at(mount, ("subPath",))
+    if isinstance(part, str):
+        return {path: found[part]} if part in found else {}
+    return {f"{path.rstrip('/')}/{name}": text for name, text in found.items()}
+
+
+def _listed(value: Any, key: str) -> list[Any]:
+    found = at(value, (key,))
+    return found if isinstance(found, list) else []
+
+
+def scripts_of(documents: Iterable[Document]) -> Mapping[str, Scripts]:
+    """The texts of all ConfigMaps among documents, by namespace and name; of one there twice, nothing."""
+    out: dict[str, dict[str, Mapping[str, str]]] = {}
+    for document in documents:
+        data = document.get("data")
+        if document.get("kind") != "ConfigMap" or not isinstance(data, dict) or not document.name:
+            continue
+        texts = {str(key): value for key, value in data.items() if isinstance(value, str)}
+        there = out.setdefault(document.namespace, {})
+        there[document.name] = {} if document.name in there else texts
+    return out

@@ -32,6 +32,8 @@ _READ_FLAGS = re.compile(r"-[neqb]*n[neqb]*|--values|-b|-nb")
 _K8S_VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 _SILENT = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2", "/proc/1/fd/1"})
 _PROC_SYS = "/proc/sys/"
+_SETTINGS = ("/etc/sysctl.conf", "/etc/sysctl.d/", "/etc/security/limits")
+"""Files that a person writes on a machine, and copies into containers, where they mean nothing."""
 LONG_S = 60
 """A sleep of at least this is what the container is there for after its work."""
 
@@ -63,8 +65,20 @@ Value = str | Present | Unknown
 """A text, a present value, or something that only the run can tell."""
 
 
-def effects_of(container: Mapping[str, Any], mounts: Mapping[str, str] | None = None) -> Effects:
-    """What a container's command and args do. `mounts` are the node's directories by where they are mounted."""
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What a container finds where: the node's directories by where they are mounted, the texts of ConfigMaps by path.
+
+    `mounted` are all mount points: what lies elsewhere ends with the container.
+    """
+
+    host: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    mounted: tuple[str, ...] = ()
+
+
+def effects_of(container: Mapping[str, Any], files: Files | None = None) -> Effects:
+    """What a container's command and args do."""
     variables = _variables(container)
     words = [
         _K8S_VARIABLE.sub(lambda m: variables.get(m[1]) or m[0], word)
@@ -73,7 +87,7 @@ def effects_of(container: Mapping[str, Any], mounts: Mapping[str, str] | None = 
     if not words:
         return Effects(unclear=["it runs its image's own command"])
     known: dict[str, Value] = {n: Unknown() if text is None else text for n, text in variables.items()}
-    shell = _Shell(known, mounts or {}, sealed=not container.get("envFrom"))
+    shell = _Shell(known, files or Files(), sealed=not container.get("envFrom"))
     return shell.run(list(words), ())
 
 
@@ -95,7 +109,7 @@ def _variables(container: Mapping[str, Any]) -> dict[str, str | None]:
 @dataclass(slots=True)
 class _Shell:
     variables: dict[str, Value]
-    mounts: Mapping[str, str]
+    files: Files
     host_net: bool = False
     host_ipc: bool = False
     depth: int = 0
@@ -226,8 +240,8 @@ class _Shell:
 
     def path(self, text: str) -> str:
         """A path as the node has it."""
-        for mounted, source in sorted(self.mounts.items(), key=lambda item: -len(item[0])):
-            if text == mounted or text.startswith(mounted.rstrip("/") + "/"):
+        for mounted, source in sorted(self.files.host.items(), key=lambda item: -len(item[0])):
+            if _is_below(text, mounted):
                 return (source.rstrip("/") + text[len(mounted.rstrip("/")) :]) or "/"
         return text
 
@@ -267,6 +281,8 @@ class _Shell:
             values = values[1:]
         if not values or not isinstance(values[0], str):
             return Effects(unclear=["a command whose name is known only when it runs"])
+        if values[0] in self.files.texts and len(values) == 1:
+            return self.inner(self.files.texts[values[0]])
         program = values[0].rsplit("/", 1)[-1]
         special: dict[str, Callable[[list[Value]], Effects]] = {
             "sysctl": self.sysctl, "nsenter": self.nsenter, "chroot": self.chroot, "tee": self.tee, "sleep": _sleep,
@@ -305,23 +321,30 @@ class _Shell:
             return Effects([self.write(_dotted(path.removeprefix(_PROC_SYS)), text)])
         if path.startswith("/sys/"):
             return Effects(sysfs=[(path, text)])
+        if path.startswith(_SETTINGS) and not any(_is_below(target, mount) for mount in self.files.mounted):
+            return Effects(notes=[f"{path} is written in the container's own file system, where nobody reads it"])
         return Effects(unclear=[f"it writes {path}"])
 
     def write(self, name: str, value: str) -> Write:
         return Write(name, value, host_net=self.host_net, host_ipc=self.host_ipc)
 
     def inner_shell(self, values: list[Value]) -> Effects:
-        """`sh -c SCRIPT`, with flags such as -ex before the c or in one word with it."""
+        """`sh -c SCRIPT`, with flags such as -ex before the c or in one word with it; or a script of a ConfigMap."""
         for index, word in enumerate(values):
+            if isinstance(word, str) and word in self.files.texts and index == len(values) - 1:
+                return self.inner(self.files.texts[word])
             if not isinstance(word, str) or not word.startswith(("-", "+")):
                 break
             if word.startswith("-") and word.endswith("c"):
                 text = values[index + 1] if index + 1 < len(values) else Unknown()
                 if not isinstance(text, str):
                     break
-                inner = replace(self, depth=self.depth + 1, out=None, variables=dict(self.variables))
-                return inner.script(text)
+                return self.inner(text)
         return Effects(unclear=["a script that is not in the manifest"])
+
+    def inner(self, text: str) -> Effects:
+        """A script in a shell of its own."""
+        return replace(self, depth=self.depth + 1, out=None, variables=dict(self.variables)).script(text)
 
     def sysctl(self, values: list[Value]) -> Effects:
         """`sysctl -w a=b …`; reading is harmless, files are unclear."""
@@ -408,6 +431,10 @@ def _assignment(word: syntax.Word) -> tuple[str, syntax.Word] | None:
     return None
 
 
+def _is_below(path: str, mount: str) -> bool:
+    return path == mount or path.startswith(mount.rstrip("/") + "/")
+
+
 def _dotted(name: str) -> str:
     """A path below /proc/sys, or a name with slashes, as a dotted name; a dot in it becomes a slash."""
     slash, dot = name.find("/"), name.find(".")
@@ -450,6 +477,8 @@ def _sleep(values: list[Value]) -> Effects:
 
 def _plain(program: str, values: Sequence[Value]) -> Effects:
     """Commands that set nothing."""
+    if program == "cat" and not values:
+        return Effects(idles=True)  # it reads what nobody writes: the way of containers with `stdin: true` to wait
     if program in _HARMLESS:
         return Effects()
     if program in ("pause", "sleep") or (program == "tail" and list(values[:1]) in (["-f"], ["-F"])):

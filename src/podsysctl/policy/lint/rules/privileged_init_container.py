@@ -30,10 +30,12 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?")
 
 def check(context: Context) -> Iterator[Finding]:
     """Init containers with privileges whose command writes sysctls."""
+    scripts = pods.scripts_of(context.documents)
     for document in context.of_kind(Kind.WORKLOAD):
         base = spec_path(document)
         nodes = Nodes(replace(context.target, kernel=None))  # what is a default on a kernel is `migrate`'s question
-        for setter in pods.setters_of(document.get(*base), nodes):
+        texts = scripts.get(document.namespace, pods.NO_SCRIPTS)
+        for setter in pods.setters_of(document.get(*base), nodes, scripts=texts):
             names = ", ".join(dict.fromkeys([*(v.name for v in setter.values), *setter.effects.unknown]))
             if setter.key != pods.INIT or not setter.privileged or not names:
                 continue
@@ -62,7 +64,7 @@ def _fix(
     """Take the container out, put the values where they belong; nothing unless all of it can be done."""
     if not all(is_accepted(name) and value.isprintable() for name, value in (*own.items(), *node.items())):
         return ()
-    removed = pod_edits.remove_containers(document, base, setter.key, [setter.index])
+    removed = pod_edits.remove_containers(document, base, [(setter.key, setter.index)])
     added = pod_edits.add_sysctls(document, base, own)
     if removed is None or added is None:
         return ()
