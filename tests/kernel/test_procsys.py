@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from podsysctl.base import limits
 from podsysctl.base.errors import KernelError
 from podsysctl.kernel import files, namespaces, procsys
 from podsysctl.kernel.journal import Journal
 from podsysctl.kernel.namespaces import Namespaces
+from podsysctl.kernel.procsys import Reading
 from podsysctl.sysctls.name import SysctlName, parse_name
 from tests.chroot import outside_chroot
 
@@ -294,3 +296,38 @@ def test_journal_with_foreign_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KernelError, match="not a record of the undo journal"), Journal(str(path)):
         pass
     assert path.read_text() == "not ours\n"
+
+
+def test_journal_that_grew_is_written_anew_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past its bound the file holds what is pending only, and still keeps a second process out."""
+    monkeypatch.setattr(limits, "JOURNAL_BYTES", 4096)
+    path = tmp_path / "journal"
+    name = parse_name("net.core.somaxconn")
+    with Journal(str(path)) as journal:
+        for number in range(200):
+            journal.record({name: ("128", str(number))})
+            journal.confirm({name: str(number)})
+        assert path.stat().st_size < 2 * 4096
+        with pytest.raises(KernelError, match="another process"), Journal(str(path)):
+            pass
+    with Journal(str(path)) as journal:
+        (record,) = journal.pending()
+        assert (record.original, record.wanted, record.confirmed) == ("128", "199", "199")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["journal"]
+
+
+def test_coupled_parameters_are_put_back_when_a_later_write_is_refused(root: None) -> None:
+    """What the kernel changed along with a write goes back with it, and what never changed is not written."""
+    high, low = parse_name("net.ipv4.ipfrag_high_thresh"), parse_name("net.ipv4.ipfrag_low_thresh")
+
+    def inside() -> tuple[dict[SysctlName, Reading], dict[SysctlName, Reading]]:
+        every, one = parse_name("net.ipv4.conf.all.forwarding"), parse_name("net.ipv4.conf.lo.forwarding")
+        procsys.write(every, "0")
+        before = procsys.read_here([every, one])
+        with pytest.raises(procsys.WriteRefusedError) as caught:
+            procsys.write_all({every: "1", low: str(int(procsys.read(high)) + 1)}, coupled=[one])
+        assert caught.value.name == low
+        return before, procsys.read_here([every, one])
+
+    before, after = namespaces.run_in_fresh(["net"], inside)
+    assert before == after

@@ -10,6 +10,7 @@ import pytest
 
 from podsysctl.base import limits
 from podsysctl.base.clock import FakeClock
+from podsysctl.cli import sysctl_origin_nodes
 from podsysctl.kernel import procsys
 from podsysctl.kernel.journal import Journal
 from podsysctl.node.tuning import files
@@ -39,6 +40,14 @@ def arbiter(host: Originals, tmp_path: Path) -> Iterator[Arbiter]:
     found.open()
     yield found
     found.close()
+
+
+PLACE = "profile p, section [sysctl], fs.lease-break-time"
+
+
+def origins(data_dir: Path, name: SysctlName) -> list[tuple[str, str, str]]:
+    """What `sysctl origin` reads of the process's own notes."""
+    return [(item.kind, item.where, item.value) for item in sysctl_origin_nodes.of_profiles(name, data_dir)]
 
 
 def verdict(arbiter: Arbiter, node: str) -> Verdict:
@@ -235,6 +244,12 @@ def test_host_file_beats_the_profile_unless_reapply_is_off(host: Originals, tmp_
     arbiter.submit("a", wish("a", text))
     assert (procsys.read(LEASE), procsys.read(STAT)) == ("46", "3")
     assert [(c.name, c.beaten) for c in verdict(arbiter, "a").claims if c.beaten] == [(LEASE, "44")]
+    before, after = (origins(tmp_path, name) for name in (LEASE, STAT))
+    assert before == [("Tuned", f"{PLACE} (line 2), node a, not applied: overridden by {etc}/10-mine.conf:1", "44")]
+    assert after == [
+        ("before the profile", "undo journal", host[STAT]),
+        ("Tuned", "profile p, section [sysctl], vm.dirtytime_expire_seconds (line 3), node a", "3"),
+    ]
     arbiter.submit("a", wish("a", text, reapply=False))
     assert procsys.read(LEASE) == "44"
     arbiter.close()

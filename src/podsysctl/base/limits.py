@@ -187,3 +187,9 @@ TUNING_EFFECTIVE_ITEMS = 128
 
 TUNED_START_S = 20.0
 """Time that TuneD may take to apply a profile or to end: about a second, and more on a machine of many devices."""
+
+JOURNAL_BYTES = 256 * 1024
+"""Size past which an undo journal is written anew with what is pending only; that has a few KiB."""
+
+TUNING_EFFECTIVE_CHARACTERS = 512
+"""Longest text of a winner or loser in a Profile's status, so that the object stays far below what the API takes."""

@@ -20,7 +20,7 @@ OURS = frozenset(
         "aliases.toml", "audit.log", "containerd", "forwarding.journal", "images", "kubeconfig", _LOCK_NAME,
         "machine.json", "machine.new", "networks", "nodes", "pki", "podsysctl.log", "store",
         "tuned-engine.json", "tuned-engine.new", "tuned.journal", "tuned.log", "tuned.pid", "tuning-sysfs.journal",
-        "tuning.journal", "tuning.json", "tuning.new",
+        "tuning-sysfs.journal.new", "tuning.journal", "tuning.journal.new", "tuning.json", "tuning.new",
     }
 )  # fmt: skip
 """Every name that a cluster gives to something in its data directory; `down --wipe` deletes nothing else."""

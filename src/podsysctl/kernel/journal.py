@@ -15,6 +15,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
+from podsysctl.base import limits
 from podsysctl.base.errors import KernelError
 from podsysctl.sysctls.name import SysctlName, parse_name
 
@@ -119,13 +120,44 @@ class JournalOf(Generic[K]):
     def _append(self, lines: list[dict[str, str]]) -> None:
         if not lines:
             return
-        if os.fstat(self._fd).st_size == 0:
+        size = os.fstat(self._fd).st_size
+        if size > limits.JOURNAL_BYTES:
+            self._compact()  # the records hold what is to be appended already
+            return
+        if size == 0:
             lines = [{"op": "boot", "id": _boot_id()}, *lines]
         data = "".join(json.dumps(line) + "\n" for line in lines).encode()
         try:
             if os.write(self._fd, data) != len(data):
                 raise KernelError(f"{self._path}: the disk took only part of a record", errno=0)
             os.fsync(self._fd)
+            self._sync_directory()
+        except OSError as error:
+            raise KernelError(f"{self._path}: {error.strerror}", errno=error.errno or 0) from error
+
+    def _compact(self) -> None:
+        """Write what is pending into a new file, which then takes the old one's place; the lock goes along."""
+        lines: list[dict[str, str]] = [{"op": "boot", "id": _boot_id()}]
+        for name, record in self._records.items():
+            text = self._text(name)
+            lines.append({"op": "write", "name": text, "original": record.original, "wanted": record.wanted})
+            if record.confirmed is not None:
+                lines.append({"op": "confirm", "name": text, "value": record.confirmed})
+        data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        new = self._path + ".new"
+        try:
+            fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.write(fd, data) != len(data):
+                    raise KernelError(f"{new}: the disk took only part of a record", errno=0)
+                os.fsync(fd)
+                os.rename(new, self._path)
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(self._fd)
+            self._fd = fd
             self._sync_directory()
         except OSError as error:
             raise KernelError(f"{self._path}: {error.strerror}", errno=error.errno or 0) from error

@@ -24,6 +24,22 @@ DIRECTORIES = ("etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/li
 """In order of precedence: a file hides those of the same name in later directories."""
 
 
+KUBELET_VALUES = {
+    "vm.overcommit_memory": "1",
+    "vm.panic_on_oom": "0",
+    "kernel.panic": "10",
+    "kernel.panic_on_oops": "1",
+    "kernel.keys.root_maxkeys": "1000000",
+    "kernel.keys.root_maxbytes": "25000000",
+}
+"""What a kubelet sets at its start, or, with protectKernelDefaults, insists on finding.
+Source: kubernetes pkg/kubelet/cm/container_manager_linux.go (setupKernelTunables)."""
+
+KUBELET = "kubelet"
+KUBELET_FILES = ("var/lib/kubelet/config.yaml", "etc/kubernetes/kubelet.conf")
+"""Where a kubelet's configuration lies: kubeadm's place, and OpenShift's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One party's wish for one parameter: who (`sysctl.d`, `TuneD`, ...), where it says so, and what."""
@@ -103,8 +119,8 @@ def reapplied(root: Path = Path("/")) -> dict[SysctlName, Assignment]:
 def of_host(name: SysctlName, root: Path = Path("/")) -> list[Source]:
     """Who wants what for a host's parameter, in the order of application: the last one wins.
 
-    TuneD comes after the files, except that it applies /run/sysctl.d, /etc/sysctl.d and /etc/sysctl.conf again on top
-    of its own (reapply_sysctl, on by default).
+    A kubelet and TuneD come after the files, except that TuneD applies /run/sysctl.d, /etc/sysctl.d and
+    /etc/sysctl.conf again on top of its own (reapply_sysctl, on by default).
     """
     assignments, _ = read_sysctl_files(root)
     deciding = sysctl_d.winner(assignments, name)
@@ -115,12 +131,13 @@ def of_host(name: SysctlName, root: Path = Path("/")) -> list[Source]:
     if deciding is not None and deciding.value is not None:
         out.append(Source("sysctl.d", f"{deciding.file}:{deciding.line}", deciding.value))
     tuned = of_tuned(name, root)
+    programs = [source for source in (of_kubelet(name, root), tuned) if source is not None]
     if tuned is None:
-        return out
+        return [*out, *programs]
     again = deciding is not None and not deciding.file.startswith((str(root / "usr"), str(root / "lib")))
     if again and _reapplies(root):
-        return [*out[:-1], tuned, out[-1]]
-    return [*out, tuned]
+        return [*out[:-1], *programs, out[-1]]
+    return [*out, *programs]
 
 
 def of_tuned(name: SysctlName, root: Path = Path("/")) -> Source | None:
@@ -140,6 +157,21 @@ def of_tuned(name: SysctlName, root: Path = Path("/")) -> Source | None:
         if _is_name(problem.place.key, name):
             found = Source("TuneD", tuned_files.where(problem.place, root), problem.value)
     return found
+
+
+def of_kubelet(name: SysctlName, root: Path = Path("/")) -> Source | None:
+    """What a kubelet of this machine sets when it starts, or, with protectKernelDefaults, insists on finding."""
+    wanted = KUBELET_VALUES.get(name.dotted)
+    file = next((root / path for path in KUBELET_FILES if (root / path).is_file()), None)
+    if wanted is None or file is None:
+        return None
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None  # not this user's to read
+    protects = re.search(r"^protectKernelDefaults:\s*true\b", text, re.MULTILINE)
+    what = "insists on it: protectKernelDefaults" if protects else "sets it when it starts"
+    return Source(KUBELET, f"{file} ({what})", wanted)
 
 
 def of_runtime(name: SysctlName, root: Path = Path("/")) -> Source | None:

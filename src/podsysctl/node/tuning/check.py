@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from podsysctl.base.errors import KernelError, ValueSyntaxError
-from podsysctl.kernel import procsys, sysfs
+from podsysctl.kernel import procsys, settings, sysfs
 from podsysctl.node.tuning.wish import Claim, Wish
 from podsysctl.sysctls import catalogue
 from podsysctl.sysctls.name import SysctlName
@@ -18,17 +18,6 @@ from podsysctl.sysctls.sysctl_d import Assignment
 from podsysctl.sysctls.tuned.folding import fold
 from podsysctl.sysctls.tuned.plan import Guard, SysfsSetting
 from podsysctl.sysctls.value import parse_number, parse_value, values_equal
-
-KUBELET_VALUES = {
-    "vm.overcommit_memory": "1",
-    "vm.panic_on_oom": "0",
-    "kernel.panic": "10",
-    "kernel.panic_on_oops": "1",
-    "kernel.keys.root_maxkeys": "1000000",
-    "kernel.keys.root_maxbytes": "25000000",
-}
-"""What a kubelet sets at its start, or, with protectKernelDefaults, insists on finding.
-Source: kubernetes pkg/kubelet/cm/container_manager_linux.go (setupKernelTunables)."""
 
 
 def claims_of(wish: Wish, host: Mapping[SysctlName, Assignment]) -> list[Claim]:
@@ -99,11 +88,13 @@ def _wrong_file(entry: SysfsSetting) -> str:
                 return f"{path} is read-only on this kernel"
     except KernelError as error:
         return error.message
+    except OSError as error:
+        return f"{entry.path}: {error.strerror}"
     return ""
 
 
 def _against_kubelet(wish: Wish, claim: Claim) -> Iterable[str]:
-    wanted = KUBELET_VALUES.get(claim.name.dotted)
+    wanted = settings.KUBELET_VALUES.get(claim.name.dotted)
     if wanted is not None and wish.protects_kernel_defaults and not values_equal(None, claim.value, wanted):
         yield (
             f'{claim.said}: {claim.name} = "{claim.value}": protectKernelDefaults is on in this node\'s kubelet '

@@ -58,7 +58,12 @@ def _entry(
 
 
 def _made(name: SysctlName, live: str, winner: str, losers: list[tuple[str, str]]) -> dict[str, Any]:
-    out: dict[str, Any] = {"name": name.dotted, "value": normalise(live), "winner": winner}
+    out: dict[str, Any] = {"name": name.dotted, "value": _cut(normalise(live)), "winner": _cut(winner)}
     if losers:
-        out["losers"] = [f"{said} = {normalise(value)}" for said, value in losers]
+        out["losers"] = [_cut(f"{said} = {normalise(value)}") for said, value in losers]
     return out
+
+
+def _cut(text: str) -> str:
+    most = limits.TUNING_EFFECTIVE_CHARACTERS
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -35,21 +35,25 @@ class Places:
         verdicts: Mapping[str, Verdict],
     ) -> None:
         """Tell others, in one step, what is held and what is wanted in vain."""
+        beaten = {c.name for v in verdicts.values() if v.refusal is None for c in v.claims if c.beaten}
         applied = [
             {"name": name.dotted, "value": target.value, "said": target.said, "nodes": list(target.nodes),
              "original": originals.get(name, ""), "satisfied": target.satisfied}
-            for name, target in targets.items()
+            for name, target in targets.items() if name not in beaten
         ]  # fmt: skip
         refused = [
-            {"name": claim.name.dotted, "value": claim.value, "said": claim.said, "nodes": [node],
-             "why": verdict.refusal.reason}
-            for node, verdict in verdicts.items() if verdict.refusal is not None
-            for claim in verdict.claims
+            {"name": claim.name.dotted, "value": claim.beaten or claim.value, "said": str(claim.place),
+             "nodes": [node], "why": verdict.refusal.reason if verdict.refusal else f"overridden by {claim.said}"}
+            for node, verdict in verdicts.items()
+            for claim in verdict.claims if verdict.refusal is not None or claim.beaten
         ]  # fmt: skip
         new = self.state.with_suffix(".new")
-        new.touch(mode=0o600)
-        new.write_text(json.dumps({"pid": os.getpid(), "applied": applied, "refused": refused}))
-        new.replace(self.state)
+        try:
+            new.touch(mode=0o600)
+            new.write_text(json.dumps({"pid": os.getpid(), "applied": applied, "refused": refused}))
+            new.replace(self.state)
+        except OSError as error:  # `sysctl origin` knows less then, and nothing else is lost
+            log.warning("%s: %s", self.state, error.strerror)
 
     def remove_state(self) -> None:
         """Nothing is held any more."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from podsysctl.kernel import settings
 from podsysctl.node import pod as pods
-from podsysctl.node.tuning.check import KUBELET_VALUES
 from podsysctl.sysctls.name import SysctlName
 from podsysctl.sysctls.value import values_equal
 
@@ -38,9 +37,11 @@ def find(name: SysctlName, live: str, running: Iterable[dict[str, Any]], root: P
     sure: list[str] = []
     perhaps: list[str] = []
     for source in settings.of_host(name, root):
+        if source.kind == settings.KUBELET:
+            continue
         same = values_equal(None, source.value, live)
         (sure if same else perhaps).append(f"{source.where} ({source.kind}), which sets {source.value}")
-    wanted = KUBELET_VALUES.get(name.dotted)
+    wanted = settings.KUBELET_VALUES.get(name.dotted)
     if wanted is not None:
         text = f"a kubelet without protectKernelDefaults, which sets {wanted} when it starts"
         (sure if values_equal(None, wanted, live) else perhaps).append(text)

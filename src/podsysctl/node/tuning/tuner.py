@@ -15,7 +15,7 @@ from typing import Any
 
 from podsysctl.base import limits, metrics
 from podsysctl.base.clock import Clock, SystemClock, format_time
-from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, StatusError
+from podsysctl.base.errors import ConnectionFailedError, KernelError, PodsysctlError, StatusError
 from podsysctl.client.events import EventRecorder
 from podsysctl.client.informer import Informer
 from podsysctl.client.rest import Client
@@ -106,7 +106,7 @@ class NodeTuner:
     @staticmethod
     def _retry(key: object, error: PodsysctlError) -> bool:
         log.warning("tuning of node %s: %s", key, error.message)
-        return isinstance(error, StatusError | ConnectionFailedError)
+        return isinstance(error, StatusError | ConnectionFailedError | KernelError)
 
     async def _reconcile(self, _: str) -> None:
         found = self._profiles.get(self._node, tuning.NAMESPACE)
