@@ -178,6 +178,22 @@ def is_tuned(cluster: Cluster, profile: str) -> bool:
     )
 
 
+def test_empty_value_runs_without_it_as_explain_says(pools: Cluster) -> None:
+    """The API takes it, and a write of nothing changes nothing."""
+    text = manifest(pod("empty", sysctls={"net.ipv4.ip_unprivileged_port_start": ""}))
+    answer = explain(pools, "-", text=text)
+    assert answer["runs"]
+    [verdict] = [v for v in answer["nodes"][0]["sysctls"][0]["gates"] if v["gate"] == "kernel"]
+    assert (verdict["outcome"], verdict["reason"]) == ("ignored", "an empty value writes nothing")
+    pools.kubectl("apply", "-f", "-", input_text=text)
+    try:
+        pools.kubectl("wait", "--for=condition=Ready", "pod/empty", "--timeout=60s")
+        name = "net.ipv4.ip_unprivileged_port_start"
+        assert pools.kubectl("exec", "empty", "--", "sysctl", "-n", name).stdout.split() == ["1024"]
+    finally:
+        pools.kubectl("delete", "pod", "empty", "--now")
+
+
 def test_plain_users_pod_runs_after_the_printed_manifests(pools: Cluster) -> None:
     """A constraint with its binding, and the kubelet's list; the user then creates the pod."""
     pools.kubectl("create", "namespace", "team")

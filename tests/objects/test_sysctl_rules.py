@@ -1,12 +1,13 @@
 """The API's rules of `spec.securityContext.sysctls`, in pods and in templates of workloads."""
 
 import copy
+import json
 from typing import Any
 
 import pytest
 
 from podsysctl.base.errors import StatusError
-from podsysctl.objects import defaults, kinds, strategy
+from podsysctl.objects import decode, defaults, kinds, schema, strategy
 
 POD = kinds.builtin_by_kind("v1", "Pod")
 DEPLOYMENT = kinds.builtin_by_kind("apps/v1", "Deployment")
@@ -130,3 +131,56 @@ def test_pod_that_breaks_the_host_rule_can_still_be_changed() -> None:
     new = copy.deepcopy(old)
     new["spec"]["containers"][0]["image"] = "other"
     assert errors_of(POD, new, old) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (POD, 1024, "number into Go struct field Sysctl.spec.securityContext.sysctls.value of type string"),
+        (POD, True, "bool into Go struct field Sysctl.spec.securityContext.sysctls.value of type string"),
+        (
+            DEPLOYMENT,
+            1024,
+            "number into Go struct field Sysctl.spec.template.spec.securityContext.sysctls.value of type string",
+        ),
+    ],
+)
+def test_value_that_is_no_string_is_a_bad_request(kind: kinds.Kind, value: Any, text: str) -> None:
+    """400, before anything else is looked at."""
+    spec: dict[str, Any] = {"securityContext": {"sysctls": [{"name": "kernel.sem", "value": value}]}}
+    body = {"spec": spec if kind is POD else {"template": {"spec": spec}}}
+    with pytest.raises(StatusError) as caught:
+        decode.decode_json(json.dumps(body).encode(), schema.builtin(kind.type_name), kind)
+    version = kind.api_version.rpartition("/")[2]
+    assert (caught.value.code, caught.value.status_reason) == (400, "BadRequest")
+    assert caught.value.message == (
+        f'{kind.kind} in version "{version}" cannot be handled as a {kind.kind}: json: cannot unmarshal {text}'
+    )
+
+
+def test_windows_pod_is_told_why() -> None:
+    """The text of the sysctls' own error."""
+    found = pod_errors("kernel.sem", os={"name": "windows"})
+    assert ("spec.securityContext.sysctls", "Forbidden: cannot be set for a windows pod") in found
+
+
+@pytest.mark.parametrize("sysctls", [None, []])
+def test_no_sysctls_are_no_error(sysctls: Any) -> None:
+    """Null and an empty list are the same."""
+    spec = {"securityContext": {"sysctls": sysctls}, "containers": [{"name": "c", "image": "i"}], "hostNetwork": True}
+    assert errors_of(POD, {"spec": spec}) == []
+
+
+def test_one_entry_can_have_two_errors() -> None:
+    """A repeated name of the host's namespace is refused for both; the host's network is asked before its IPC."""
+    found = pod_errors("net.core.somaxconn", "net.core.somaxconn", "kernel.sem", hostNetwork=True, hostIPC=True)
+    host = "Invalid value: \"net.core.somaxconn\": may not be specified when 'hostNetwork' is true"
+    assert found == [
+        ("spec.securityContext.sysctls[0].name", host),
+        ("spec.securityContext.sysctls[1].name", 'Duplicate value: "net.core.somaxconn"'),
+        ("spec.securityContext.sysctls[1].name", host),
+        (
+            "spec.securityContext.sysctls[2].name",
+            "Invalid value: \"kernel.sem\": may not be specified when 'hostIPC' is true",
+        ),
+    ]

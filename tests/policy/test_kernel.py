@@ -130,3 +130,54 @@ def test_without_facts_the_catalogue_decides() -> None:
 def test_name_that_is_no_path_is_refused() -> None:
     """Names cannot leave /proc/sys."""
     assert evaluate("net..x", "1", KERNEL, OWN, Runtime.RUNC).verdict.outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize("runtime", [Runtime.RUNC, Runtime.CRUN])
+@pytest.mark.parametrize("name", ["net.core.somaxconn", "net.ipv4.ip_local_port_range", "net.own.module"])
+def test_empty_value_writes_nothing(name: str, runtime: Runtime) -> None:
+    """A write of no bytes succeeds: the pod runs, with the kernel's own value."""
+    answer = evaluate(name, "", None, OWN, runtime)
+    assert (answer.verdict.outcome, answer.verdict.reason) == (Outcome.IGNORED, "an empty value writes nothing")
+    assert answer.effective == ""
+
+
+def test_empty_value_stops_cri_o() -> None:
+    """Its helper does not take one."""
+    verdict = evaluate("net.core.somaxconn", "", None, OWN, Runtime.CRIO).verdict
+    assert (verdict.outcome, verdict.reason) == (
+        Outcome.REFUSED,
+        "sysctl must be in the form of 'key=value'; value is empty",
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "text"),
+    [
+        (OWN, "write to `/proc/sys/net/ipv4/ping_group_range`: Invalid argument"),
+        (
+            SandboxNamespaces(user=True),
+            "write to `/proc/sys/net/ipv4/ping_group_range` (are all the IDs mapped in the user namespace?):"
+            " Invalid argument",
+        ),
+    ],
+)
+def test_crun_asks_about_mapped_groups_in_a_user_namespace(own: SandboxNamespaces, text: str) -> None:
+    """The only parameter for which it does."""
+    assert evaluate("net.ipv4.ping_group_range", "x", None, own, Runtime.CRUN).verdict.reason.startswith(text)
+    assert "mapped" not in evaluate("net.core.somaxconn", "x", None, own, Runtime.CRUN).verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("runtime", "text"),
+    [
+        (
+            Runtime.RUNC,
+            "open sysctl net.core.rmem_max file: open /proc/sys/net/core/rmem_max: no such file or directory",
+        ),
+        (Runtime.CRUN, "open `/proc/sys/net/core/rmem_max`: No such file or directory"),
+        (Runtime.CRIO, "failed to open /proc/sys/net/core/rmem_max: No such file or directory"),
+    ],
+)
+def test_name_hidden_in_new_namespaces_is_refused_in_the_runtimes_words(runtime: Runtime, text: str) -> None:
+    """Each runtime words a file that is not there in its own way."""
+    assert evaluate("net.core.rmem_max", "1", KERNEL, OWN, runtime).verdict.reason.startswith(f"{text}; ")

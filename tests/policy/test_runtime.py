@@ -104,3 +104,16 @@ def test_sandbox_namespaces_follow_the_host_flags() -> None:
 def test_runtime_of_node_is_told_by_its_version(version: str, runtime: Runtime) -> None:
     """What a Node object says about its runtime."""
     assert Runtime.of_node(version) is runtime
+
+
+def test_domainname_needs_a_uts_namespace() -> None:
+    """The host's network brings the host's; CRI-O never writes it."""
+    name = "kernel.domainname"
+    assert evaluate(name, HOST, Runtime.RUNC).reason == f'sysctl "{name}" is not in a separate kernel namespace'
+    assert evaluate(name, HOST, Runtime.CRUN).reason == f"the sysctl `{name}` requires a new UTS namespace"
+    for runtime in (Runtime.RUNC, Runtime.CRUN):
+        assert evaluate(name, OWN, runtime).outcome is Outcome.ALLOWED
+        assert evaluate("kernel.hostname", HOST, runtime).outcome is Outcome.REFUSED
+    assert evaluate("kernel.hostname", HOST, Runtime.RUNC).reason == (
+        'sysctl "kernel.hostname" is not in a separate kernel namespace'
+    )

@@ -24,6 +24,10 @@ _REMEMBERED_CHARACTERS = 256
 _INTERFACES_OF_A_NEW_NETNS = frozenset({"all", "default", "lo"})
 
 
+_PING_GROUPS = "net.ipv4.ping_group_range"
+_MAPPED = " (are all the IDs mapped in the user namespace?)"
+
+
 @dataclass(frozen=True, slots=True)
 class KernelAnswer:
     """The verdict, and what a read in the pod would give: empty when the pod does not run or nothing is known."""
@@ -48,8 +52,17 @@ def evaluate(
     known = _by_facts(parsed, facts, own, runtime) if facts is not None else _by_catalogue(parsed, row, runtime)
     if known is not None:
         return KernelAnswer(known)
+    if not value:
+        return KernelAnswer(_without_value(name, runtime))
     judge = _judge_value if len(value) <= _REMEMBERED_CHARACTERS else _judge_value.__wrapped__
-    return judge(name, value, runtime, facts is not None)
+    return judge(name, value, runtime, facts is not None, own.user)
+
+
+def _without_value(name: str, runtime: Runtime) -> Verdict:
+    """The API takes an empty value. A write of nothing succeeds and changes nothing; CRI-O's helper refuses to try."""
+    if runtime is Runtime.CRIO:
+        return _refused(name, "sysctl must be in the form of 'key=value'; value is empty", "pinns")
+    return Verdict(Gate.KERNEL, Outcome.IGNORED, name, "an empty value writes nothing", "write of no bytes")
 
 
 @lru_cache(maxsize=4096)
@@ -60,7 +73,7 @@ def _known(name: str) -> tuple[SysctlName, Parameter | None]:
 
 
 @lru_cache(maxsize=4096)
-def _judge_value(name: str, value: str, runtime: Runtime, measured: bool) -> KernelAnswer:
+def _judge_value(name: str, value: str, runtime: Runtime, measured: bool, own_user: bool) -> KernelAnswer:
     """What the catalogue says of a value; remembered, since many pods set the same."""
     row = _known(name)[1]
     if row is None:
@@ -70,7 +83,8 @@ def _judge_value(name: str, value: str, runtime: Runtime, measured: bool) -> Ker
     try:
         understood = parse_value(row.spec, value, name=name, partial=True)
     except ValueSyntaxError as error:
-        return KernelAnswer(_refused(name, f"{_write_error(name, value, runtime)} ({error.message})", _shape(row)))
+        text = f"{_write_error(name, value, runtime, own_user)} ({error.message})"
+        return KernelAnswer(_refused(name, text, _shape(row)))
     rule = f"namespaced ({row.namespace})" if measured else f"namespaced ({row.namespace}) by the catalogue"
     return KernelAnswer(Verdict(Gate.KERNEL, Outcome.ALLOWED, name, rule=rule), understood.text)
 
@@ -144,12 +158,12 @@ def _denied_error(name: SysctlName, runtime: Runtime) -> str:
     return f"failed to open {path}: Permission denied"
 
 
-def _write_error(name: str, value: str, runtime: Runtime) -> str:
+def _write_error(name: str, value: str, runtime: Runtime, own_user: bool) -> str:
     path = "/proc/sys/" + name.replace(".", "/")
     if runtime is Runtime.RUNC:
         return f'failed to write sysctl {name} = "{value}": write {path}: invalid argument'
     if runtime is Runtime.CRUN:
-        return f"write to `{path}`: Invalid argument"
+        return f"write to `{path}`{_MAPPED if own_user and name == _PING_GROUPS else ''}: Invalid argument"
     return f"failed to write to {path}: Invalid argument"
 
 
