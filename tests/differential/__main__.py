@@ -22,6 +22,7 @@ import aiohttp
 from podsysctl.client import config, tls
 from tests.differential.dice import Dice
 from tests.differential.random_pods import random_pod
+from tests.differential.random_warnings import warned_pod
 
 POLICIES: tuple[dict[str, str], ...] = (
     {},
@@ -114,7 +115,7 @@ async def compare(ours: Server, peer: Server, count: int, seed: int, show: int) 
     places: Counter[str] = Counter()
     codes: Counter[int] = Counter()
     for index in range(count):
-        pod = random_pod(rng, f"p{index}")
+        pod = (warned_pod if index % 4 == 3 else random_pod)(rng, f"p{index}")
         path = f"/api/v1/namespaces/{rng.choice(names)}/pods?dryRun=All&fieldValidation=Strict"
         mine, theirs = await asyncio.gather(ours.post(path, pod), peer.post(path, pod))
         a, b = comparable(*mine), comparable(*theirs)

@@ -22,6 +22,7 @@ from typing import Any
 from tests.differential.__main__ import Server
 from tests.differential.dice import Dice
 from tests.differential.random_pods import random_pod
+from tests.differential.random_warnings import warned_pod
 
 PREFIX = "pod-security.kubernetes.io/"
 MODES = ("enforce", "audit", "warn")
@@ -115,7 +116,7 @@ def namespace(name: str, labels: dict[str, str]) -> Object:
 def workload(dice: Dice, index: int) -> tuple[str, Object]:
     """The path's end and an object of some kind around a random pod."""
     api_version, plural, kind = dice.choice(WORKLOADS)
-    pod = random_pod(dice, "x")
+    pod = (warned_pod if dice.random() < 0.25 else random_pod)(dice, "x")
     metadata = {**pod["metadata"], "labels": {"app": "x"}}
     metadata.pop("name")
     template = {"metadata": metadata, "spec": pod["spec"]}

@@ -7,6 +7,7 @@ import pytest
 
 from podsysctl.objects import defaults, kinds, strategy
 
+POD = kinds.builtin_by_kind("v1", "Pod")
 META = {"name": "x", "namespace": "d", "uid": "u-1", "creationTimestamp": "2026-01-01T00:00:00Z"}
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
 SELECTOR = {"matchLabels": {"a": "b"}}
@@ -122,3 +123,25 @@ def test_node_keeps_its_status_on_create_only() -> None:
     old = created("v1", "Node", status={"capacity": {"cpu": "2"}})
     assert old["status"]["allocatable"] == {"cpu": "2"}
     assert updated("v1", "Node", old, status={})["status"] == old["status"]
+
+
+def test_pod_is_stored_as_it_is_read_back_from_upstream() -> None:
+    """Annotations that are dropped leave nothing behind, and a projected volume without sources has none."""
+    pod = {
+        "metadata": {"name": "p", "annotations": {"pod.alpha.kubernetes.io/init-containers": "x"}},
+        "spec": {"containers": [], "volumes": [{"name": "v", "projected": {"sources": []}}]},
+    }
+    defaults.apply_defaults(POD, pod)
+    assert "annotations" not in pod["metadata"]
+    assert pod["spec"]["volumes"] == [{"name": "v", "projected": {"sources": None, "defaultMode": 420}}]
+
+
+def test_preferred_node_of_an_impossible_label_is_warned_of() -> None:
+    """The value stands in the warning."""
+    wanted = {"key": "k", "operator": "In", "values": ["bad value!"]}
+    term = {"weight": 1, "preference": {"matchExpressions": [wanted]}}
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}}
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [], "affinity": affinity}}
+    [warning] = strategy.create_warnings(POD, pod)
+    where = "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference"
+    assert warning.startswith(f"{where}.matchExpressions[0].values[0]: bad value! is invalid, a valid label must be ")

@@ -128,7 +128,7 @@ def _node_term(term: Object, path: str, check_values: bool) -> Iterator[str]:
             yield f"{path}.matchExpressions[{index}].key: {key} is {_NODE_LABELS[key]}"
         for position, value in enumerate(row.get("values") or () if check_values else ()):
             for text in names.label_value(value):
-                yield f"{path}.matchExpressions[{index}].values[{position}]: {text}"
+                yield f"{path}.matchExpressions[{index}].values[{position}]: {value} is invalid, {text}"
 
 
 def _volumes(volumes: Any, path: str) -> Iterator[str]:

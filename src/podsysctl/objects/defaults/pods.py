@@ -71,6 +71,8 @@ def _drop_old_annotations(metadata: dict[str, Any] | None) -> None:
     annotations = (metadata or {}).get("annotations") or {}
     for name in _OLD_ANNOTATIONS if annotations else ():
         annotations.pop(name, None)
+    if metadata and not annotations:
+        metadata.pop("annotations", None)
 
 
 def _sync_addresses(status: dict[str, Any]) -> None:
@@ -163,6 +165,8 @@ def _default_volume(volume: dict[str, Any]) -> None:
         volume["image"]["pullPolicy"] = "Always" if tag == "latest" else "IfNotPresent"
     for item in items(volume.get("downwardAPI"), "items"):
         _default_field_ref(item.get("fieldRef"))
+    if volume.get("projected") is not None and not volume["projected"].get("sources"):
+        volume["projected"]["sources"] = None  # as it is read back from upstream's storage
     for source_row in items(volume.get("projected"), "sources"):
         for item in items(source_row.get("downwardAPI"), "items"):
             _default_field_ref(item.get("fieldRef"))
