@@ -6,6 +6,7 @@ Source: Kubernetes 1.36 `apiserver/pkg/registry/{rest/delete.go,generic/registry
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -180,8 +181,10 @@ def parse_options(raw: Object, query_dry_run: str | None = None) -> DeleteOption
     )
 
 
-async def delete_object(write: Write, wanted: DeleteOptions) -> Deleted:
-    """Delete one object, or begin to. Raises StatusError."""
+async def delete_object(
+    write: Write, wanted: DeleteOptions, mark: Callable[[Object], None] | None = None
+) -> Deleted:
+    """Delete one object, or begin to; `mark` writes the reason into its last states. Raises StatusError."""
     store, resource = write.server.store, write.resource
     for _ in range(_TRIES):
         item = store.head(resource.bucket, write.key)
@@ -193,6 +196,8 @@ async def delete_object(write: Write, wanted: DeleteOptions) -> Deleted:
         request = write.admission(DELETE, None, load(resource, item))
         await write.server.admission.mutate(request)
         await write.server.admission.validate(request)
+        if mark is not None:
+            mark(obj)
         try:
             return await _delete_version(write, wanted, obj, item)
         except StaleError as error:

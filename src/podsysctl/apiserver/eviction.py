@@ -13,7 +13,6 @@ from aiohttp import web
 from podsysctl.apiserver import delete, get_list, respond, subbody, verbs, write
 from podsysctl.apiserver.admission.request import CREATE
 from podsysctl.apiserver.context import Call
-from podsysctl.apiserver.delete import DeleteOptions
 from podsysctl.apiserver.shape import load
 from podsysctl.apiserver.write import Object, Write
 from podsysctl.base.errors import Cause, StatusError, UsageError
@@ -40,9 +39,8 @@ async def create(call: Call) -> web.StreamResponse:
     await call.server.admission.validate(request)
     if not _is_terminal(pod):
         await _ask_budgets(call, pod, dry_run)
-    if not dry_run:
-        await _mark(removal, options)
-    await delete.delete_object(removal, options)
+    now = call.server.now()
+    await delete.delete_object(removal, options, lambda obj: _mark(obj, now))
     return respond.send_other(call, subbody.success(), 201)
 
 
@@ -57,37 +55,19 @@ def _is_ready(pod: Object) -> bool:
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
-async def _mark(removal: Write, options: DeleteOptions) -> None:
+def _mark(pod: Object, now: str) -> None:
     """Tell the pod why it ends."""
-    now = removal.server.now()
-
-    def change(old: Object | None) -> Object:
-        if old is None:
-            raise status.not_found(removal.resource.kind, removal.name)
-        if options.uid and options.uid != old["metadata"].get("uid"):
-            return dict(old)
-        condition = {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "lastProbeTime": None,
-            "lastTransitionTime": now,
-            "reason": "EvictionByEvictionAPI",
-            "message": "Eviction API: evicting",
-        }
-        state = dict(old.get("status") or {})
-        others = [c for c in state.get("conditions") or () if c.get("type") != "DisruptionTarget"]
-        state["conditions"] = [*others, condition]
-        return {**old, "status": state}
-
-    marking = Write(
-        server=removal.server,
-        resource=removal.resource,
-        user=removal.user,
-        namespace=removal.namespace,
-        name=removal.name,
-        internal=True,
-    )
-    await write.update_object(marking, change)
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": now,
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    state = pod.setdefault("status", {})
+    others = [c for c in state.get("conditions") or () if c.get("type") != "DisruptionTarget"]
+    state["conditions"] = [*others, condition]
 
 
 async def _ask_budgets(call: Call, pod: Object, dry_run: bool) -> None:

@@ -78,14 +78,10 @@ def _shares(pod: PodInfo, node: NodeInfo) -> tuple[float, float]:
     )
 
 
-def _least_allocated(pod: PodInfo, node: NodeInfo) -> float:
+def _allocation(pod: PodInfo, node: NodeInfo) -> float:
+    """Least allocated and balance, both of weight 1, from the same shares."""
     cpu, memory = _shares(pod, node)
-    return FULL * (2 - cpu - memory) / 2
-
-
-def _balanced(pod: PodInfo, node: NodeInfo) -> float:
-    cpu, memory = _shares(pod, node)
-    return FULL * (1 - abs(cpu - memory) / 2)
+    return FULL * (2 - cpu - memory) / 2 + FULL * (1 - abs(cpu - memory) / 2)
 
 
 _SCORES: tuple[tuple[int, Callable[[PodInfo, NodeInfo], float], bool], ...] = (
@@ -94,7 +90,6 @@ _SCORES: tuple[tuple[int, Callable[[PodInfo, NodeInfo], float], bool], ...] = (
     (2, _siblings, True),
 )
 _DIRECT: tuple[tuple[int, Callable[[PodInfo, NodeInfo], float]], ...] = (
-    (1, _least_allocated),
-    (1, _balanced),
+    (1, _allocation),
     (sysctl_preference.WEIGHT, sysctl_preference.score),
 )
