@@ -54,6 +54,24 @@ async def test_list_with_selectors(api: Api, query: dict[str, str], expected: li
     assert names((await api.call("GET", CONFIG_MAPS, **query)).body) == expected
 
 
+async def test_list_of_pods_by_node_follows_every_change(api: Api) -> None:
+    """What is bound, changed or deleted after the first such list is found where it is now, in order of names."""
+    query = {"fieldSelector": "spec.nodeName=n1"}
+    assert names((await api.call("GET", PODS, **query)).body) == []
+    for name in ("c", "a", "b"):
+        await api.make(PODS, pod(name, nodeName="n1"))
+    await api.make(PODS, pod("d"))
+    assert names((await api.call("GET", PODS, **query)).body) == ["a", "b", "c"]
+    binding = {"metadata": {"name": "d"}, "target": {"kind": "Node", "name": "n1"}}
+    await api.call("POST", f"{PODS}/d/binding", binding)
+    await api.call("DELETE", f"{PODS}/b", gracePeriodSeconds="0")
+    assert names((await api.call("GET", PODS, **query)).body) == ["a", "c", "d"]
+    assert names((await api.call("GET", PODS, limit="2", **query)).body) == ["a", "c"]
+    rest = (await api.call("GET", "/api/v1/pods", **query)).body
+    assert names(rest) == ["a", "c", "d"]
+    assert names((await api.call("GET", PODS, fieldSelector="spec.nodeName=")).body) == []
+
+
 async def test_list_of_pods_by_node_and_phase(api: Api) -> None:
     """The fields that controllers and kubectl select by."""
     await api.make(PODS, pod("a"))

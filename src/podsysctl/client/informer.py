@@ -104,6 +104,10 @@ class Informer:
         """The objects that the index function files under the value."""
         return [self.store[key] for key in self._indexes[index].get(value, ())]
 
+    def index_size(self, index: str, value: str) -> int:
+        """How many objects `by_index` would give."""
+        return len(self._indexes[index].get(value, ()))
+
     def add_index(self, name: str, function: IndexFunction) -> None:
         """Add an index; objects already in the store are filed at once."""
         if name in self._index_functions:

@@ -63,7 +63,7 @@ class PodOwner(Reconciler):
 
     def size(self, uid: str) -> int:
         """How many objects a look at an owner goes through."""
-        return len(self._pods.by_index("controller", uid))
+        return self._pods.index_size("controller", uid)
 
     def soon(self, key: str, objects: int) -> None:
         """Look at a key; at a large one not for every single event."""

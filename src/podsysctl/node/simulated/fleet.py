@@ -115,6 +115,7 @@ class SimulatedFleet:
                 self._daemons[name].recover()
                 await self._daemons[name].restore()
                 await self._nodes[name].start()
+                await self._kubelet_events.flush()
 
         async with asyncio.TaskGroup() as group:
             for name in self._nodes:
