@@ -17,7 +17,7 @@ KUBECONFIG_NAME = "kubeconfig"
 _LOCK_NAME = "lock"
 OURS = frozenset(
     {
-        "aliases.toml", "audit.log", "containerd", "forwarding.journal", "images", "kubeconfig", _LOCK_NAME,
+        "aliases.toml", "audit.log", "containerd", "images", "kubeconfig", _LOCK_NAME,
         "machine.json", "machine.new", "networks", "nodes", "pki", "podsysctl.log", "store",
         "tuned-engine.json", "tuned-engine.new", "tuned.journal", "tuned.log", "tuned.pid", "tuning-sysfs.journal",
         "tuning-sysfs.journal.new", "tuning.journal", "tuning.journal.new", "tuning.json", "tuning.new",
