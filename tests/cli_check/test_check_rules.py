@@ -363,6 +363,15 @@ BAD: list[Case] = [
     (
         "PSC103",
         {
+            "overlays/live/a.yaml": kubelet_config("kernel.sem"),
+            "overlays/live/below/b.yaml": kubelet_config("kernel.msgmax", name="b"),
+        },
+        "overlays/live/a.yaml:11:5: kernel.sem are lost",
+        NEW,
+    ),
+    (
+        "PSC103",
+        {
             "kubelet.conf.d/10-a.conf": DEFAULTS + "allowedUnsafeSysctls: [kernel.sem]\n",
             "kubelet.conf.d/20-b.conf": DEFAULTS + "allowedUnsafeSysctls: [kernel.msgmax]\n",
         },
@@ -607,6 +616,14 @@ GOOD: list[tuple[str, Files, Target]] = [
         one(kubelet_config("kernel.sem") + "---\n" + kubelet_config("kernel.sem", name="b", labels="z: z")),
         NEW,
     ),
+    (
+        "PSC103",
+        {
+            "overlays/test/kubelet.yaml": kubelet_config("kernel.sem"),
+            "overlays/live/kubelet.yaml": kubelet_config("kernel.msgmax", name="b"),
+        },
+        NEW,
+    ),
     ("PSC104", one(kubelet_config("kernel.sem", "kernel.msg*")), NEW),
     ("PSC105", one(kubelet_config("kernel.sem", extra="    maxPods: 500\n")), NEW),
     ("PSC106", one(kubelet_config("kernel.sem") + POOL.format(value="worker")), NEW),
@@ -617,6 +634,14 @@ GOOD: list[tuple[str, Files, Target]] = [
     ("PSC302", one(tuned("t", "[sysctl]\nvm.swappiness=10\n", recommend="openshift-node")), NEW),
     ("PSC303", one(tuned("t", "[sysctl]\nvm.swappiness=10\n")), NEW),
     ("PSC304", one(tuned("t", "[main]\n") + "---\n" + tuned("u", "[main]\n", priority=21)), NEW),
+    (
+        "PSC304",
+        {
+            "clusters/a/t.yaml": tuned("t", "[sysctl]\nvm.swappiness=10\n"),
+            "clusters/b/t.yaml": tuned("t", "[sysctl]\nvm.swappiness=11\n"),
+        },
+        NEW,
+    ),
     ("PSC305", one(tuned("t", "[main]\ninclude=realtime,-none\n[sysctl]\nvm.swappiness=>5\n")), NEW),
     (
         "PSC305",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -13,6 +14,7 @@ from podsysctl.policy import pod_template
 from podsysctl.policy.lint.finding import Position
 
 Path = tuple[str | int, ...]
+_VARIANT = re.compile(r"^(?:.*/)?(?:overlays|environments|envs|clusters)/[^/]+/")
 _TEMPLATE_DEPTH = 10
 """How deep pod templates are looked for in custom resources."""
 
@@ -89,6 +91,12 @@ class Document:
     def namespace(self) -> str:
         """metadata.namespace, empty when there is none."""
         return str(self.get("metadata", "namespace") or "")
+
+    @property
+    def variant(self) -> str:
+        """The directory of its file below one such as `overlays`: of several such only one is ever applied."""
+        found = _VARIANT.search(self.file)
+        return found[0] if found else ""
 
     @property
     def title(self) -> str:

@@ -21,12 +21,12 @@ from podsysctl.policy.lint.kubelet_lists import kubelet_lists
 
 def check(context: Context) -> Iterator[Finding]:
     """Group lists by the kubelet that they reach."""
-    groups: dict[str, list[tuple[Document, Path, list[Any]]]] = {}
+    groups: dict[tuple[str, str], list[tuple[Document, Path, list[Any]]]] = {}
     for found in kubelet_lists(context):
         for key in _kubelets(found[0], context):
-            groups.setdefault(key, []).append(found)
+            groups.setdefault((found[0].variant, key), []).append(found)
     told: set[tuple[int, int]] = set()
-    for where, lists in groups.items():
+    for (_, where), lists in groups.items():
         ordered = sorted(lists, key=lambda item: item[0].file if where.startswith("directory ") else item[0].name)
         winner = ordered[-1]
         for document, path, entries in ordered[:-1]:

@@ -18,11 +18,11 @@ from podsysctl.policy.lint.finding import Finding, Rule, Severity
 
 def check(context: Context) -> Iterator[Finding]:
     """Compare names and priorities over all objects."""
-    seen: dict[str, tuple[Document, str]] = {}
-    priorities: dict[int, tuple[Document, str]] = {}
+    seen: dict[tuple[str, str], tuple[Document, str]] = {}
+    priorities: dict[tuple[str, int], tuple[Document, str]] = {}
     for document in context.of_kind(Kind.TUNED):
         for index, name, data in profiles(document):
-            first, content = seen.setdefault(name, (document, data))
+            first, content = seen.setdefault((document.variant, name), (document, data))
             if content != data:
                 where = f"{first.title} ({first.file})"
                 text = f"{document.title}: profile {name} has other content in {where}; neither is applied"
@@ -34,7 +34,7 @@ def check(context: Context) -> Iterator[Finding]:
             if not isinstance(priority, int) or isinstance(priority, bool):
                 continue
             profile = str(entry.get("profile"))
-            other, chosen = priorities.setdefault(priority, (document, profile))
+            other, chosen = priorities.setdefault((document.variant, priority), (document, profile))
             if chosen != profile:
                 text = f"{document.title}: priority {priority} is also that of {chosen} in {other.title}"
                 path = ("spec", "recommend", index, "priority")
