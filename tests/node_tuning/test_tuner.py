@@ -295,6 +295,11 @@ async def test_danger_sections_and_kubelet_are_told(machine: Machine, host: Orig
     status = await machine.settled("n1")
     assert conditions(status)["Degraded"][0] == "False"
     assert procsys.read(LEASE) == "44"
+    machine.start("n2", protects=True)
+    await machine.profile("n2", "q", "[sysctl]\nkernel.keys.root_maxkeys=2000000\n")
+    message = await machine.degraded("n2", "TunedError")
+    assert "profile q, section [sysctl], kernel.keys.root_maxkeys (line 2)" in message
+    assert "with it a kubelet does not start unless the value is 1000000" in message
 
 
 async def test_drift_is_an_event_with_suspects_a_condition_and_a_metric(machine: Machine) -> None:
