@@ -142,6 +142,53 @@ def test_node_level_sysctl_reaches_the_kernel_by_a_tuned_and_never_by_a_pod(work
     )
 
 
+def test_drift_conflict_and_origin_in_a_running_cluster(workers: Cluster, original: str) -> None:
+    """The process itself sees a change within its poll, nodes of one kernel get nothing when they differ, and `origin`
+    names the profile while it is applied, and what it wanted when it is not."""
+    workers.podsysctl("label", "node", "worker-0", "sysctl-profile=swap-late")
+    apply(workers, tuned())
+    wait_applied(workers, "worker-0", "swap-late")
+    place = "profile swap-late, section [sysctl], vm.swappiness (line 4)"
+    assert origin(workers)["from"] == {"kind": "Tuned", "where": f"{place}, node worker-0"}
+
+    SWAPPINESS.write_text("74")
+    wait_reason(workers, "worker-0", "Drift")
+    assert condition(workers, "worker-0", "Degraded")["message"] == f'{NAME} is "74" and not "{WANTED}" ({place})'
+    path = ["get", "events", "-n", NAMESPACE, "-o", "jsonpath={.items[?(@.reason=='Drift')].message}"]
+    assert f'{NAME} is "74" and not "{WANTED}"' in workers.podsysctl(*path).stdout
+    verdicts = {item["kind"]: item["verdict"] for item in origin(workers)["layers"]}
+    assert verdicts["Tuned"] == "disagrees"
+
+    apply(workers, tuned(annotations={"tuning.podsysctl.dev/correct-drift": "true"}))
+    wait_until(lambda: SWAPPINESS.read_text().strip() == WANTED, 15, "the drift to be corrected")
+    wait_reason(workers, "worker-0", "AsExpected")
+
+    other = tuned(f"{NAME}=72").replace("swap-late", "swap-later")
+    apply(workers, other)
+    workers.podsysctl("label", "node", "worker-1", "sysctl-profile=swap-later")
+    for node in ("worker-0", "worker-1"):
+        wait_reason(workers, node, "NodesShareKernel")
+    assert SWAPPINESS.read_text().strip() == original
+    wheres = [item["where"] for item in origin(workers)["layers"] if item["kind"] == "Tuned"]
+    assert wheres[0] == f"{place}, node worker-0, not applied: NodesShareKernel"
+    workers.podsysctl("label", "node", "worker-1", "sysctl-profile-")
+    wait_until(lambda: SWAPPINESS.read_text().strip() == WANTED, 15, "the one that is left to be applied")
+
+
+def origin(cluster: Cluster) -> dict[str, Any]:
+    """`podsysctl sysctl origin` as JSON."""
+    command = ("sysctl", "origin", NAME, "--data-dir", str(cluster.data_dir), "-o", "json")
+    found: dict[str, Any] = json.loads(cluster.podsysctl(*command).stdout)
+    return found
+
+
+def wait_reason(cluster: Cluster, node: str, reason: str) -> None:
+    """Until the node's condition Degraded has this reason."""
+    wait_until(
+        lambda: condition(cluster, node, "Degraded").get("reason") == reason, 15, f"Degraded of {node} to be {reason}"
+    )
+
+
 def test_host_is_as_before_after_down_and_after_sigkill_and_the_next_up(original: str) -> None:
     """Whatever ends the process, the original comes back: by the next start, and by `down`."""
     cluster = Cluster("--node-name", "tuned-node")

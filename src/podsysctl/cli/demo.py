@@ -33,8 +33,9 @@ HOST_VALUES = (
     "net/ipv4/ip_local_port_range",
     "net/ipv4/tcp_syncookies",
     "net/ipv4/ping_group_range",
+    "vm/swappiness",
 )
-"""What the chapter's pods set: none of it may reach the host."""
+"""What the chapter's pods set, none of which may reach the host, and what a node is tuned to, which must go again."""
 
 
 class DemoError(PodsysctlError):
@@ -121,7 +122,8 @@ class Stage:
                 check=False,
             ).stdout
             if contains in text or time.monotonic() > deadline:
-                print(f"$ {' '.join(_quoted(w) for w in words)}\n{text}", end="", flush=True)
+                end = "" if text.endswith("\n") or not text else "\n"
+                print(f"$ {' '.join(_quoted(w) for w in words)}\n{text}", end=end, flush=True)
                 self.check(contains in text, f"it prints {contains!r}")
                 return text
             time.sleep(0.1)
@@ -168,7 +170,7 @@ def _remove(data_dir: Path) -> None:
 
 
 def host_values() -> dict[str, str]:
-    """The host's values of everything that the chapter's pods set; absent ones are left out."""
+    """The host's values of everything that the chapter sets; absent ones are left out."""
     paths = {name: Path("/proc/sys", name) for name in HOST_VALUES}
     return {name: path.read_text().strip() for name, path in paths.items() if path.exists()}
 

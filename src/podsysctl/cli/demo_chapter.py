@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from podsysctl.cli.demo import Stage
 
+TUNING_NAMESPACE = "openshift-cluster-node-tuning-operator"
+
 UP: tuple[str, ...] = ("--masters", "3", "--workers", "3")
 """Arguments of `podsysctl up` for the demo's cluster."""
 
@@ -45,6 +47,7 @@ def walk(stage: Stage, manifests: Path) -> None:
     safe_pod(stage, manifests)
     unsafe_pod(stage, manifests)
     enable_unsafe(stage, manifests)
+    node_level(stage, manifests.parent / "node-tuning")
 
 
 def about_sysctls(stage: Stage) -> None:
@@ -135,6 +138,24 @@ def enable_unsafe(stage: Stage, manifests: Path) -> None:
     for name, value in (("net.core.somaxconn", "1024"), ("kernel.msgmax", "65536")):
         text = stage.cluster("exec", "sysctl-example-safe-unsafe", "--", "sysctl", name)
         stage.check(f"{name} = {value}\n" in text, f"{name} is {value} in the pod")
+
+
+def node_level(stage: Stage, manifests: Path) -> None:
+    """7.9.2 names the Node Tuning Operator for what has no namespace."""
+    stage.section("7.9.2 A node-level sysctl, by the Node Tuning Operator")
+    stage.say("vm.swappiness is the node's, whatever a pod asks for. A labelled, tainted node gets it from a Tuned:")
+    before = stage.run("podsysctl", "sysctl", "get", "vm.swappiness").strip()
+    stage.cluster("taint", "node", "worker-2", "example.com/database=:NoSchedule")
+    stage.cluster("label", "node", "worker-2", "example.com/database=")
+    stage.cluster("apply", "-f", str(manifests / "labelled-nodes.yaml"))
+    profile = (stage.client, "get", "profile", "worker-2", "-n", TUNING_NAMESPACE)
+    stage.until(*profile, "-o", "jsonpath={.status.tunedProfile}", contains="database")
+    text = stage.run(*profile)
+    stage.check(_row(text, "worker-2")[1:4] == ["database", "True", "False"], "the profile is applied, not degraded")
+    text = stage.cluster("exec", "sysctl-example-safe-unsafe", "--", "sysctl", "vm.swappiness")
+    stage.check("vm.swappiness = 10\n" in text, "every process of the machine sees the value, also in pods")
+    stage.cluster("label", "node", "worker-2", "example.com/database-")
+    stage.until("podsysctl", "sysctl", "get", "vm.swappiness", contains=before)
 
 
 def _watch_rollout(stage: Stage, old_config: str) -> list[list[str]]:

@@ -156,7 +156,9 @@ def _shared(name: SysctlName | str, one: Claim | FileClaim, other: Claim | FileC
 
 
 def _apart(message: str, node: str, bound: _Bound) -> Refusal:
-    reason = Reason.REQUIREMENTS if bound.is_requirement else Reason.SHARED_KERNEL
+    reason = Reason.ERROR if node == bound.node else Reason.SHARED_KERNEL
+    if bound.is_requirement:
+        reason = Reason.REQUIREMENTS
     whose = "" if node == bound.node else f"nodes {node} and {bound.node} share one kernel: "
     return Refusal(reason, f"{whose}{message}; nothing of the profile is applied")
 
