@@ -9,6 +9,7 @@ import pytest
 
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.runtime.containerd import PrivateContainerd
+from tests.metrics import reading
 from tests.node.cluster import is_ready, pod, running_cluster, waiting
 
 pytestmark = [pytest.mark.runtime, pytest.mark.root]
@@ -61,6 +62,7 @@ async def test_extension_that_fails_costs_the_sandbox(containerd: PrivateContain
         await cluster.create(pod("a"))
         text = await cluster.wait_event("a", "FailedCreatePodSandBox")
         assert text == "Failed to create pod sandbox: network net1 is not defined"
+        assert reading.value("podsysctl_refused_pods_total", gate="interface", reason="FailedCreatePodSandBox") >= 1
         await cluster.wait("a", lambda p: waiting(p) == "ContainerCreating")
         assert [kind for kind, _ in recorder.calls[:2]] == ["added", "removing"]
 

@@ -10,6 +10,7 @@ import pytest
 from podsysctl.node.status_writer import PODS
 from podsysctl.objects.kinds import builtin_by_resource
 from tests.chroot import outside_chroot
+from tests.metrics import reading
 from tests.node.cluster import Cluster, condition, container, is_ready, pod, shell, state, waiting
 
 pytestmark = [pytest.mark.runtime, pytest.mark.root]
@@ -36,6 +37,7 @@ async def test_pod_with_safe_sysctls_runs_and_is_verified(cluster: Cluster) -> N
     found = await cluster.wait("a", is_ready)
     verified = condition(found, "SysctlsVerified")
     assert (verified["status"], verified["reason"]) == ("True", "ValuesMatch")
+    assert reading.value("podsysctl_sysctl_verifications_total", result="as-declared") >= 1
     assert (await cluster.execute(found, "cat", SHM_RMID_FORCED)).strip() == "1"
     assert (await cluster.execute(found, "cat", "/proc/sys/net/ipv4/ip_local_port_range")).split() == ["32770", "60666"]
     assert _read(SHM_RMID_FORCED) == host
@@ -58,14 +60,18 @@ async def test_pod_with_unsafe_sysctl_is_forbidden_as_measured(cluster: Cluster)
     }
     text = 'forbidden sysctl: "net.core.somaxconn" not allowlisted'
     assert await cluster.wait_event("a", "SysctlForbidden") == text
+    assert reading.value("podsysctl_refused_pods_total", gate="kubelet", reason="SysctlForbidden") >= 1
     assert await cluster.sandboxes() == []
 
 
 async def test_value_that_the_kernel_refuses_keeps_pod_creating(cluster: Cluster) -> None:
     """A value the kernel does not take fails the sandbox, and the pod waits in ContainerCreating."""
     bad = {"sysctls": [{"name": "net.ipv4.ip_local_port_range", "value": "nonsense"}]}
+    counted = {"gate": "runtime", "reason": "FailedCreatePodSandBox"}
+    before = reading.value("podsysctl_refused_pods_total", **counted)
     await cluster.create(pod("a", securityContext=bad))
     text = await cluster.wait_event("a", "FailedCreatePodSandBox")
+    assert reading.value("podsysctl_refused_pods_total", **counted) == before + 1
     assert text.startswith("Failed to create pod sandbox: rpc error: code = Unknown desc = ")
     assert "invalid argument" in text
     found = await cluster.wait("a", lambda p: waiting(p) == "ContainerCreating")

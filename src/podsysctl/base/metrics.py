@@ -148,8 +148,8 @@ STORE_REVISION = _gauge("podsysctl_store_revision", "Revision of the last write 
 
 REFUSED_PODS = _counter(
     "podsysctl_refused_pods_total",
-    "Pods refused, by gate and reason. The API server's gates are validation, scc and pod-security, a node's is "
-    "kubelet, whose reasons are those of the pod's status.",
+    "Pods refused, by gate and reason: validation, scc and pod-security of the API server; kubelet, with the reason of "
+    "the pod's status; runtime, a pod with sysctls whose sandbox failed; interface, one whose networks were refused.",
     ("gate", "reason"),
 )
 SYSCTLS_VERIFIED = _counter(

@@ -16,6 +16,7 @@ from podsysctl.node.shared import Outcome, Shared
 from podsysctl.node.starter import Starter
 from podsysctl.node.volumes.manager import Volume
 from podsysctl.policy import kubelet as kubelet_policy
+from podsysctl.policy.verdict import Gate
 
 
 class PodSync:
@@ -26,6 +27,7 @@ class PodSync:
         self._ending = ending
         self.verified: dict[str, Any] | None = None
         self.verified_sandbox = ""
+        self._refused: set[Gate] = set()
 
     async def carry_out(
         self, pod: pods.Pod, runtime: PodRuntime, plan: Actions, volumes: Mapping[str, Volume]
@@ -125,6 +127,8 @@ class PodSync:
             if not self._ending.is_set():
                 text = f"Failed to create pod sandbox: {error.message}"
                 shared.events.pod(pod, events.WARNING, events.FAILED_CREATE_SANDBOX, text)
+                if pods.sysctls(pod):
+                    self._count_refusal(Gate.RUNTIME)
             outcome.error = error.message
             return None
         try:
@@ -149,10 +153,17 @@ class PodSync:
         except PodsysctlError as error:
             text = f"Failed to create pod sandbox: {error.message}"
             self._shared.events.pod(pod, events.WARNING, events.FAILED_CREATE_SANDBOX, text)
+            self._count_refusal(Gate.INTERFACE)
             outcome.error = error.message
             await self._shared.stopper.sandbox(pods.uid(pod), sandbox_id)
             return False
         return True
+
+    def _count_refusal(self, gate: Gate) -> None:
+        """Count the pod as refused by a gate; once, however often its sandbox is tried again."""
+        if gate not in self._refused:
+            self._refused.add(gate)
+            metrics.REFUSED_PODS.labels(gate=str(gate), reason=events.FAILED_CREATE_SANDBOX).inc()
 
     async def _verify(self, pod: pods.Pod, response: Any) -> None:
         """Read back declared sysctls once per sandbox, given its verbose status, and warn when one is not there."""
