@@ -5,7 +5,9 @@ Only block style is changed; for anything else there is no edit, and a finding s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import yaml
 
@@ -100,9 +102,13 @@ def apply(text: str, edits: Iterable[tuple[Edit, ...]]) -> tuple[str, int]:
         if group and all(not _touches(edit, other) for edit in group for other in taken):
             taken += group
             made += 1
-    for edit in sorted(taken, key=lambda e: (e.start, e.end), reverse=True):
-        text = text[: edit.start] + edit.text + text[edit.end :]
-    return text, made
+    pieces: list[str] = []
+    at = 0
+    # Of insertions at one place the last comes first.
+    for _, edit in sorted(enumerate(taken), key=lambda item: (item[1].start, item[1].end, -item[0])):
+        pieces += [text[at : edit.start], edit.text]
+        at = max(at, edit.end)
+    return "".join([*pieces, text[at:]]), made
 
 
 def last_line(document: Document, path: Sequence[str | int]) -> int:
@@ -129,10 +135,14 @@ def _last_line(document: Document, node: yaml.Node) -> int:
     at_end = node.end_mark.index >= len(document.text) and not document.text.endswith("\n")
     if line > start and (node.end_mark.column == 0 or is_block) and not at_end:
         line -= 1
-    lines = document.text.split("\n")
-    while line > start and (not lines[line].strip() or lines[line].lstrip().startswith("#")):
+    while line > start and _is_blank_or_comment(document.text, line):
         line -= 1
     return int(line)
+
+
+def _is_blank_or_comment(text: str, line: int) -> bool:
+    content = text[_offset(text, line) : _offset(text, line + 1)].strip()
+    return not content or content.startswith("#")
 
 
 def _remove_lines(document: Document, first: int, last: int) -> tuple[Edit, ...]:
@@ -142,10 +152,11 @@ def _remove_lines(document: Document, first: int, last: int) -> tuple[Edit, ...]
 
 def _offset(text: str, line: int) -> int:
     """The index of the first character of a line; the end of the text beyond the last line."""
-    index = 0
-    for _ in range(line):
-        found = text.find("\n", index)
-        if found < 0:
-            return len(text)
-        index = found + 1
-    return index
+    starts = _line_starts(text)
+    return starts[line] if line < len(starts) else len(text)
+
+
+@lru_cache(maxsize=4)
+def _line_starts(text: str) -> tuple[int, ...]:
+    """Where each line begins; files are changed one after the other."""
+    return (0, *(found.end() for found in re.finditer("\n", text)))

@@ -5,6 +5,7 @@ Pure: texts in, texts and a report out. A pod is changed whole or not at all.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -249,7 +250,8 @@ class _Migration:
         return ""
 
     def _free(self, name: str) -> str:
-        found = next(n for n in (name, *(f"{name}-{i}" for i in range(2, 10_000))) if n not in self._names)
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        found = next(n for n in itertools.chain((name,), numbered) if n not in self._names)
         self._names.add(found)
         return found
 
@@ -299,7 +301,7 @@ class _Migration:
             last = next(reversed(self._given.texts))
             appended.setdefault(last, []).append(manifests.kubelet_config(self.result.allow))
         for file, text in self._given.texts.items():
-            changed, _ = edits.apply(text, [(edit,) for edit in self._edits.get(file, ())])
+            changed, _ = edits.apply(text, [tuple(self._edits.get(file, ()))])
             for manifest in appended.get(file, ()):
                 changed = f"{changed}{'' if changed.endswith(chr(10)) else chr(10)}---\n{manifest}"
             if changed != text:

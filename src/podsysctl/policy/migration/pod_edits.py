@@ -39,14 +39,16 @@ def remove_containers(document: Document, base: Path, places: Sequence[tuple[str
 
 def referenced(document: Document, changes: Sequence[Edit]) -> str:
     """An anchor in text that goes away, to which other places of the file refer; empty when there is none."""
+    anchors = [name for edit in changes for name in _ANCHOR.findall(document.text[edit.start : edit.end])]
+    if not anchors:
+        return ""
     kept = document.text
     for edit in sorted(changes, key=lambda e: e.start, reverse=True):
         kept = kept[: edit.start] + edit.text + kept[edit.end :]
-    for edit in changes:
-        for name in _ANCHOR.findall(document.text[edit.start : edit.end]):
-            word = rf"{re.escape(name)}(?![\w-])"
-            if re.search(rf"\*{word}", kept) and not re.search(f"&{word}", kept):
-                return f"other places of the file refer to its anchor &{name}"
+    for name in anchors:
+        word = rf"{re.escape(name)}(?![\w-])"
+        if re.search(rf"\*{word}", kept) and not re.search(f"&{word}", kept):
+            return f"other places of the file refer to its anchor &{name}"
     return ""
 
 
