@@ -6,11 +6,16 @@ Answers of the server have kubectl's form, so that people and scripts know them;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from podsysctl.base.errors import Cause, PodsysctlError, RefusedError, StatusError
-from podsysctl.client.discovery import Found
 from podsysctl.objects.quote import quote
+
+if TYPE_CHECKING:
+    # Every command imports this module, and the client's modules cost as much as the rest of a command's start.
+    from collections.abc import Sequence
+
+    from podsysctl.client.discovery import Found
 
 
 class SeveralError(PodsysctlError):

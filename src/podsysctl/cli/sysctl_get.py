@@ -11,7 +11,6 @@ from podsysctl.cli import sysctl_list, sysctl_output, sysctl_target
 from podsysctl.cli.failures import ShownError
 from podsysctl.kernel import procsys
 from podsysctl.sysctls import name as spelling
-from podsysctl.sysctls import safe
 from podsysctl.sysctls.name import INTERFACE_TOKEN, SysctlName
 
 HELP = """Print the values of kernel parameters.
@@ -45,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     args.names_or_patterns += args.trailing or []
     texts, ignore = args.names_or_patterns, args.ignore
     if args.interface:
+        from podsysctl.sysctls import safe
+
         ignore = ignore or not texts  # the list has names that no kernel has
         texts = of_interface(texts or list(safe.interface_safe()), args.interface)
         if not args.names_or_patterns:

@@ -89,8 +89,9 @@ def _print_summary(facts: KernelFacts) -> None:
     if facts.hidden:
         sysctl_output.write(f"{len(facts.hidden)} are hidden from this user's namespaces: only root can measure them\n")
     if len(tested) > 1:
-        kept = sum(bool(fact.isolated) for fact in tested)
-        sysctl_output.write(f"leak test: {kept} of {len(tested)} stay in their namespace\n")
+        leaks = [fact.name for fact in tested if not fact.isolated]
+        but = f", all but {', '.join(leaks)}" if leaks else ""
+        sysctl_output.write(f"leak test: {len(tested) - len(leaks)} of {len(tested)} stay in their namespace{but}\n")
 
 
 def _print_disagreements(facts: KernelFacts, shown: dict[str, Fact], *, as_json: bool) -> None:

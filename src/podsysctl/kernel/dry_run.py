@@ -161,7 +161,10 @@ def is_own(name: SysctlName, host: Mapping[SysctlName, int | None]) -> bool:
 
 @contextmanager
 def pin(names: Iterable[SysctlName]) -> Iterator[dict[SysctlName, int | None]]:
-    """Hold the host's files open and give their inodes; None for a name the host does not have."""
+    """Hold the host's files open and give their inodes; None for a name the host does not have.
+
+    Raises KernelError past the limit of open files.
+    """
     root = files.open_root()
     handles: list[int] = []
     inodes: dict[SysctlName, int | None] = {}

@@ -129,7 +129,10 @@ def setns(fd: int, kind: str) -> None:
 
 
 def can_create() -> bool:
-    """May this process create namespaces directly, without a user namespace of its own?"""
+    """May this process create namespaces directly, without a user namespace of its own?
+
+    It may with CAP_SYS_ADMIN in effect (capabilities(7)). Raises KernelError when /proc cannot be read.
+    """
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as file:
             for line in file:

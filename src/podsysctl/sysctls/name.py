@@ -163,6 +163,8 @@ def parse_name(text: str) -> SysctlName:
 def parse_path(text: str) -> SysctlName:
     """Read a name or an absolute file name below /proc/sys, for command lines.
 
+    Raises NameSyntaxError as `parse_name` does, and for a file that is elsewhere.
+
     >>> parse_path("/proc/sys/kernel/sem").dotted
     'kernel.sem'
     """

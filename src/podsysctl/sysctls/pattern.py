@@ -69,8 +69,10 @@ def parse_pattern(text: str) -> NamePattern:
 
 
 def parse_regex(text: str) -> NamePattern:
-    """Read an extended regular expression over the dotted or slashed spelling, searched anywhere, as `sysctl
-    -r` does."""
+    """Read an extended regular expression over the dotted spelling, searched anywhere, as `sysctl -r` does.
+
+    Raises NameSyntaxError when it is none.
+    """
     try:
         searched = re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
@@ -81,7 +83,7 @@ def parse_regex(text: str) -> NamePattern:
 @dataclass(frozen=True, slots=True)
 class _Searched(NamePattern):
     def matches(self, name: SysctlName) -> bool:
-        """Does the expression occur in either spelling?"""
+        """Does the expression occur in the name?"""
         return self.regex.search(name.dotted) is not None
 
 
