@@ -578,6 +578,20 @@ def test_command_that_is_not_understood_exits_2(
     assert part in err
 
 
+def test_dry_run_exits_3_while_there_is_something_to_migrate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What CI asks: is there still such a container? Nothing is written; afterwards the answer is no."""
+    file = tmp_path / "a.yaml"
+    text = STATEFUL_SET.format(command=sysctl("vm.swappiness=1"))
+    file.write_text(text)
+    code, out, err = call(capsys, str(file), "--dry-run")
+    assert (code, out, file.read_text()) == (3, "", text)
+    assert "container tune of StatefulSet db: would be migrated\n" in err
+    assert call(capsys, str(file), "--in-place")[0] == 0
+    assert call(capsys, str(file), "--dry-run")[0] == 0
+
+
 def test_unreadable_file_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A chart that is not rendered was not migrated, and nobody may think it was."""
     file = tmp_path / "a.yaml"

@@ -34,8 +34,8 @@ not understood with certainty is told and left as it is.
   podsysctl migrate . --all-workers                   tune all workers instead of nodes dedicated to a profile
   podsysctl migrate . -o json --dry-run               only the report
 
-Exit code 0: nothing is left to decide. 3: something is, and was left as it is. 2: the question could not be
-understood."""
+Exit code 0: nothing is left to decide. 3: something is, and was left as it is; with --dry-run also when something would
+change, so that CI can keep such containers out. 2: the question could not be understood."""
 
 _DONE = {
     Place.POD: "goes into the pod's sysctls",
@@ -88,8 +88,9 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write("\n")
     else:
         sys.stdout.flush()  # where both go to one file, the talk comes after the manifests
-        sys.stderr.write(_talk(result, unread))
-    return 0 if result.is_complete and not unread else 3
+        sys.stderr.write(_talk(result, unread, "would be migrated" if args.dry_run else "migrated"))
+    would_change = args.dry_run and bool(result.texts)
+    return 0 if result.is_complete and not unread and not would_change else 3
 
 
 def _nodes(args: argparse.Namespace) -> Nodes:
@@ -152,17 +153,17 @@ def _stream(given: Input, result: Result) -> str:
     return out
 
 
-def _talk(result: Result, unread: list[str]) -> str:
+def _talk(result: Result, unread: list[str], done: str) -> str:
     lines = [f"{line}: was not read" for line in unread]
     for outcome in result.outcomes:
         what = f"container {outcome.container} of {outcome.title}" if outcome.container else outcome.title
-        lines.append(f"{outcome.file}:{outcome.line}: {what}: {'left as it is' if outcome.left else 'migrated'}")
+        lines.append(f"{outcome.file}:{outcome.line}: {what}: {'left as it is' if outcome.left else done}")
         lines += [f"  {text}" for text in outcome.left]
         for value in outcome.values:
             if not outcome.left or value.place is not Place.UNDECIDED:
                 would = "would go" if outcome.left and value.place in (Place.POD, Place.NODE) else ""
-                done = _DONE[value.place].replace("goes", would) if would else _DONE[value.place]
-                lines.append(f"  {value.name}={value.value} {done}: {value.why}")
+                words = _DONE[value.place].replace("goes", would) if would else _DONE[value.place]
+                lines.append(f"  {value.name}={value.value} {words}: {value.why}")
         lines += [f"  note: {note}" for note in outcome.notes]
     if not result.outcomes:
         lines.append("nothing here sets kernel parameters with privileges")
