@@ -47,13 +47,20 @@ def decode_json(body: bytes, schema: Schema | None, kind: Kind) -> Decoded:
     For a subresource with a body of its own, such as `scale`, `kind` is `Kind.body_of(name)`. `apiVersion` and
     `kind` are filled in when absent. Raises StatusError 400 for syntax, type and kind errors.
     """
-    expected = kind.kind
     try:
         value = orjson.loads(body)
         doubled = gojson.count_kept(value) != gojson.count_members(body)
     except (orjson.JSONDecodeError, gojson.JSONSyntaxError):
-        return _look_closer(body, schema, kind, expected)
-    if doubled or type(value) is not dict:
+        return _look_closer(body, schema, kind, kind.kind)
+    if doubled:
+        return _look_closer(body, schema, kind, kind.kind)
+    return _decode(value, body, schema, kind)
+
+
+def _decode(value: Any, body: bytes, schema: Schema | None, kind: Kind) -> Decoded:
+    """The quick path: `value` is what `body` says."""
+    expected = kind.kind
+    if type(value) is not dict:
         return _look_closer(body, schema, kind, expected)
     if schema is None or kind.is_custom:
         _check_head(value, body, kind, expected)
@@ -72,7 +79,13 @@ def decode_json(body: bytes, schema: Schema | None, kind: Kind) -> Decoded:
 
 def decode_value(value: Any, schema: Schema | None, kind: Kind) -> Decoded:
     """The same for an object that is already parsed: YAML, a protobuf message or the result of a patch."""
-    return decode_json(orjson.dumps(value), schema, kind)
+    body = orjson.dumps(value)
+    fresh = orjson.loads(body)
+    try:
+        gojson.count_kept(fresh)
+    except gojson.JSONSyntaxError:
+        return _look_closer(body, schema, kind, kind.kind)
+    return _decode(fresh, body, schema, kind)
 
 
 def decode_yaml(body: bytes) -> Any:
