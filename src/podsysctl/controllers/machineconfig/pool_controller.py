@@ -74,38 +74,36 @@ class PoolController:
             _forget(name)
             return
         nodes = self._members.nodes(name)
-        await self._fix_taints(pool, nodes)
-        await self._target(pool, nodes)
+        try:
+            chosen = rollout.candidates(pool, nodes)
+        except names.RolloutError as error:
+            log.warning("pool %s stands still: %s", name, error.message)
+            chosen = []
+        targeted = {node["metadata"]["name"] for node in chosen}
+        await self._fix_taints(pool, [node for node in nodes if node["metadata"]["name"] not in targeted])
+        if chosen:
+            await self._target(pool, chosen)
         await self._write_status(pool, nodes)
 
     async def _fix_taints(self, pool: Object, nodes: Sequence[Object]) -> None:
         lacking, keeping = rollout.stale_taint_nodes(pool, nodes)
         for node in lacking:
-            await self._set_taints(node, [*(node["spec"].get("taints") or ()), dict(names.UPDATE_TAINT)])
+            taints = [*(node["spec"].get("taints") or ()), dict(names.UPDATE_TAINT)]
+            await self._client.patch(NODE, node["metadata"]["name"], _with_taints(node, taints))
         for node in keeping:
-            taints = [t for t in node["spec"]["taints"] if t.get("key") != names.UPDATE_TAINT["key"]]
-            await self._set_taints(node, taints)
+            await self._client.patch(NODE, node["metadata"]["name"], _with_taints(node, _without_taint(node)))
 
-    async def _set_taints(self, node: Object, taints: list[Object]) -> None:
-        """Replace the list as it was read: the resourceVersion makes a lost race a conflict, and a retry."""
-        metadata = {"resourceVersion": node["metadata"]["resourceVersion"]}
-        patch = {"metadata": metadata, "spec": {"taints": taints or None}}
-        await self._client.patch(NODE, node["metadata"]["name"], patch)
-
-    async def _target(self, pool: Object, nodes: Sequence[Object]) -> None:
-        try:
-            chosen = rollout.candidates(pool, nodes)
-        except names.RolloutError as error:
-            log.warning("pool %s stands still: %s", pool["metadata"]["name"], error.message)
-            return
-        if not chosen:
-            return
+    async def _target(self, pool: Object, chosen: Sequence[Object]) -> None:
+        """Tell nodes what to run, and take the taint of those that wait away in the same write."""
         target = pool["spec"]["configuration"]["name"]
         for node in chosen:
             annotations = {names.DESIRED_CONFIG: target}
             if node_state.is_degraded(node):
                 annotations |= {names.STATE: names.DONE, names.REASON: ""}
-            await self._client.patch(NODE, node["metadata"]["name"], {"metadata": {"annotations": annotations}})
+            kept = _without_taint(node)
+            patch = _with_taints(node, kept) if len(kept) < len(node["spec"].get("taints") or ()) else {"metadata": {}}
+            patch["metadata"]["annotations"] = annotations
+            await self._client.patch(NODE, node["metadata"]["name"], patch)
         if len(chosen) == 1:
             text = f"Targeted node {chosen[0]['metadata']['name']} to MachineConfig: {target}"
         else:
@@ -148,3 +146,14 @@ def _forget(pool: str) -> None:
     metrics.ROLLOUT_PROGRESS.forget(pool=pool)
     metrics.ROLLOUTS.forget(pool=pool)
     metrics.ROLLOUT_DURATION.forget(pool=pool)
+
+
+def _without_taint(node: Object) -> list[Object]:
+    """The node's taints but the one of nodes that wait for their turn."""
+    return [t for t in node["spec"].get("taints") or () if t.get("key") != names.UPDATE_TAINT["key"]]
+
+
+def _with_taints(node: Object, taints: list[Object]) -> Object:
+    """A patch that replaces the list as it was read: the resourceVersion makes a lost race a conflict, and a retry."""
+    metadata = {"resourceVersion": node["metadata"]["resourceVersion"]}
+    return {"metadata": metadata, "spec": {"taints": taints or None}}
