@@ -184,7 +184,7 @@ def test_empty_value_runs_without_it_as_explain_says(pools: Cluster) -> None:
     answer = explain(pools, "-", text=text)
     assert answer["runs"]
     [verdict] = [v for v in answer["nodes"][0]["sysctls"][0]["gates"] if v["gate"] == "kernel"]
-    assert (verdict["outcome"], verdict["reason"]) == ("ignored", "an empty value writes nothing")
+    assert (verdict["outcome"], verdict["reason"]) == ("warned", "an empty value writes nothing")
     pools.kubectl("apply", "-f", "-", input_text=text)
     try:
         pools.kubectl("wait", "--for=condition=Ready", "pod/empty", "--timeout=60s")

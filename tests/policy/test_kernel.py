@@ -137,7 +137,7 @@ def test_name_that_is_no_path_is_refused() -> None:
 def test_empty_value_writes_nothing(name: str, runtime: Runtime) -> None:
     """A write of no bytes succeeds: the pod runs, with the kernel's own value."""
     answer = evaluate(name, "", None, OWN, runtime)
-    assert (answer.verdict.outcome, answer.verdict.reason) == (Outcome.IGNORED, "an empty value writes nothing")
+    assert (answer.verdict.outcome, answer.verdict.reason) == (Outcome.WARNED, "an empty value writes nothing")
     assert answer.effective == ""
 
 

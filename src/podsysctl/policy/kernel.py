@@ -62,7 +62,7 @@ def _without_value(name: str, runtime: Runtime) -> Verdict:
     """The API takes an empty value. A write of nothing succeeds and changes nothing; CRI-O's helper refuses to try."""
     if runtime is Runtime.CRIO:
         return _refused(name, "sysctl must be in the form of 'key=value'; value is empty", "pinns")
-    return Verdict(Gate.KERNEL, Outcome.IGNORED, name, "an empty value writes nothing", "write of no bytes")
+    return Verdict(Gate.KERNEL, Outcome.WARNED, name, "an empty value writes nothing", "write of no bytes")
 
 
 @lru_cache(maxsize=4096)
