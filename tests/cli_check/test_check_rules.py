@@ -859,6 +859,14 @@ def test_fix_leaves_what_would_break_the_file(tmp_path: Path, write: str) -> Non
     assert [f for f in findings(tmp_path, one(text)) if f.edits] == []
 
 
+def test_thousands_of_unknown_names_are_all_found(tmp_path: Path) -> None:
+    """Similar names are looked for a hundred times, no more."""
+    text = pod(*((f"net.core.somaxcon{number}", '"1"') for number in range(120)))
+    found = [f for f in findings(tmp_path, one(text)) if f.rule == "PSC009"]
+    assert len(found) == 120
+    assert [bool(f.hint) for f in found] == [True] * 100 + [False] * 20
+
+
 def test_flow_style_is_found_and_not_rewritten(tmp_path: Path) -> None:
     """A finding without a repair is still a finding."""
     sysctls = '[{name: net.core.somaxconn, value: "1"}]'

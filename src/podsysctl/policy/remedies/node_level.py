@@ -36,7 +36,8 @@ PRIORITY = 20
 
 def propose(situation: Situation, report: Report) -> Remedy | None:
     """Take node-level sysctls out of the pod and give them to the nodes it may run on."""
-    wanted = {name: text for name, text in situation.sysctls if _is_node_level(name, situation, report)}
+    refused = _refused_by_runtimes(report)
+    wanted = {name: text for name, text in situation.sysctls if _is_node_level(name, situation, refused)}
     if not wanted:
         return None
     dotted = {kubelet.normalize_name(name): text for name, text in wanted.items()}
@@ -130,7 +131,7 @@ def daemon_set(name: str, values: Mapping[str, str], role: str) -> dict[str, Any
     }
 
 
-def _is_node_level(name: str, situation: Situation, report: Report) -> bool:
+def _is_node_level(name: str, situation: Situation, refused: frozenset[str]) -> bool:
     """Whether a value of the pod's own is impossible, whatever anybody allows."""
     dotted = kubelet.normalize_name(name)
     spec = situation.spec
@@ -153,15 +154,19 @@ def _is_node_level(name: str, situation: Situation, report: Report) -> bool:
     row = catalogue.find(parsed)
     if row is not None:
         return row.namespace in (Namespace.NODE, Namespace.PID)
-    return _is_refused_by_runtimes(dotted, report)
+    return dotted in refused
 
 
-def _is_refused_by_runtimes(dotted: str, report: Report) -> bool:
-    reports = [s for node in report.nodes for s in node.sysctls if s.name == dotted]
+def _refused_by_runtimes(report: Report) -> frozenset[str]:
+    """Names that the runtime of no node writes."""
     refused = (Outcome.REFUSED, Outcome.IGNORED)
-    return bool(reports) and all(
-        any(v.gate is Gate.RUNTIME and v.outcome in refused for v in r.verdicts) for r in reports
-    )
+    written: set[str] = set()
+    names: set[str] = set()
+    for sysctl in (sysctl for node in report.nodes for sysctl in node.sysctls):
+        names.add(sysctl.name)
+        if not any(v.gate is Gate.RUNTIME and v.outcome in refused for v in sysctl.verdicts):
+            written.add(sysctl.name)
+    return frozenset(names - written)
 
 
 def _role(situation: Situation, report: Report) -> str:

@@ -16,17 +16,22 @@ from podsysctl.policy.lint.knowledge import parse, row
 from podsysctl.sysctls import catalogue
 from podsysctl.sysctls.name import interface_hint
 
+_SUGGESTIONS = 100
+"""Names for which similar ones are looked for, which takes a millisecond each."""
+
 
 def check(context: Context) -> Iterator[Finding]:
     """Well-formed names without a row and without a measurement."""
     facts = context.target.facts
+    asked = 0
     for setting in context.settings:
         parsed = parse(setting.name)
         if parsed is None or row(setting.name) is not None or interface_hint(setting.name):
             continue
         if facts is not None and facts.find(parsed) is not None:
             continue
-        close = catalogue.suggest(parsed.dotted)
+        asked += 1
+        close = catalogue.suggest(parsed.dotted) if asked <= _SUGGESTIONS else ()
         hint = f"did you mean {' or '.join(close)}?" if close else ""
         yield find(RULE.id, RULE.severity, setting, (), f"{setting.owner}: nobody knows {setting.name}", hint=hint)
 
