@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from podsysctl.kernel import journal, procfile, procsys
+from podsysctl.kernel import journal, procfile, procsys, sysfs
 from podsysctl.node.tuning import files
 from podsysctl.node.tuning.arbiter import Arbiter
 from podsysctl.sysctls import catalogue
@@ -42,6 +42,7 @@ def play(scenario: dict[str, Any], folder: Path) -> dict[str, Any]:
     """All lives, the clean-up, and what is not as it was."""
     names = [builders.name(text) for text in scenario["names"]]
     before = read(names)
+    texts = {path: path.read_text() for path in map(Path, scenario["files"])}
     wrong: list[str] = []
     for life in scenario["lives"]:
         pid = os.fork()
@@ -53,6 +54,10 @@ def play(scenario: dict[str, Any], folder: Path) -> dict[str, Any]:
     files.restore(folder)
     after = read(names)
     wrong += [f"{name} was {before[name]!r} and is {after[name]!r}" for name in names if before[name] != after[name]]
+    for path, text in texts.items():
+        if path.read_text() != text:
+            wrong.append(f"{path} was {text!r} and is {path.read_text()!r}")
+            path.write_text(text)
     for name in names:  # so that the next scenario is not judged by this one's fault
         if before[name] != after[name]:
             procsys.write(name, before[name])
@@ -125,6 +130,7 @@ def die_at(step: int) -> None:
         return call
 
     procfile.write = counted(procfile.write)
+    sysfs._write = counted(sysfs._write)
     for method in ("_append", "_truncate"):
         setattr(journal.JournalOf, method, counted(getattr(journal.JournalOf, method)))
 

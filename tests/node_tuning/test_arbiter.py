@@ -155,6 +155,16 @@ def test_coupled_parameter_comes_back_with_its_partner(arbiter: Arbiter, host: O
     assert (procsys.read(BACKGROUND), procsys.read(RATIO)) == (host[BACKGROUND], host[RATIO])
 
 
+def test_value_that_the_kernel_makes_another_of_is_a_lasting_warning(arbiter: Arbiter) -> None:
+    """The second of two partners resets the first; the node that asked for both is told, also after others' changes."""
+    text = f"[sysctl]\nvm.dirty_background_bytes={1 << 30}\nvm.dirty_background_ratio=11\n"
+    arbiter.submit("a", wish("a", text))
+    told = (f'vm.dirty_background_bytes: asked for "{1 << 30}", the kernel made it "0"',)
+    assert verdict(arbiter, "a").warnings == told
+    arbiter.submit("b", wish("b", "[sysctl]\nfs.lease-break-time=44\n"))
+    assert (verdict(arbiter, "a").warnings, verdict(arbiter, "b").warnings) == (told, ())
+
+
 def test_nodes_with_different_values_get_nothing_and_both_are_told(arbiter: Arbiter, host: Originals) -> None:
     """Neither the first nor the last wins; when one of them goes, the other gets its own."""
     arbiter.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=44\nvm.dirtytime_expire_seconds=3\n"))

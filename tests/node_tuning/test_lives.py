@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +43,9 @@ HOST = {
 
 HOST_BOUNDS = ["fs.lease-break-time = >=60", "fs.inotify.max_queued_events = >=17000",
                "vm.dirtytime_expire_seconds = 1..2"]  # fmt: skip
+FILES = [str(path) for path in Path("/sys/kernel/mm/ksm").glob("sleep_millisecs")]
+"""A harmless file of /sys: how long a kernel thread sleeps that does nothing by default."""
+
 NODES = ("a", "b")
 
 
@@ -89,7 +93,9 @@ def play(driver: subprocess.Popen[str], scenario: dict[str, Any]) -> list[str]:
 
 
 @st.composite
-def profiles(draw: st.DrawFn, scratch: dict[str, list[str]], bounds: list[str]) -> dict[str, str]:
+def profiles(
+    draw: st.DrawFn, scratch: dict[str, list[str]], bounds: list[str], files: list[str]
+) -> dict[str, str]:
     """A tree of up to five profiles, each of which may include earlier ones."""
     out: dict[str, str] = {}
     for index in range(draw(st.integers(1, 5))):
@@ -99,14 +105,18 @@ def profiles(draw: st.DrawFn, scratch: dict[str, list[str]], bounds: list[str]) 
         text += "[sysctl]\n" + "".join(f"{name}={draw(st.sampled_from(scratch[name]))}\n" for name in names)
         if draw(st.booleans()):
             text += f"[requirements]\n{draw(st.sampled_from(bounds))}\n"
+        if files and draw(st.booleans()):
+            text += f"[sysfs]\n{draw(st.sampled_from(files))}={draw(st.sampled_from(['20', '21', '22', 'x']))}\n"
         out[f"p{index}"] = text
     return out
 
 
 @st.composite
-def scenarios(draw: st.DrawFn, scratch: dict[str, list[str]], bounds: list[str]) -> dict[str, Any]:
+def scenarios(
+    draw: st.DrawFn, scratch: dict[str, list[str]], bounds: list[str], files: list[str]
+) -> dict[str, Any]:
     """Up to four lives of up to five wishes, most of which end by a crash."""
-    found = draw(profiles(scratch, bounds))
+    found = draw(profiles(scratch, bounds, files))
     wishes = st.tuples(st.sampled_from(NODES), st.none() | st.sampled_from(sorted(found)))
     lives = st.fixed_dictionaries(
         {
@@ -115,11 +125,12 @@ def scenarios(draw: st.DrawFn, scratch: dict[str, list[str]], bounds: list[str])
             "dies_at": st.none() | st.integers(0, 40),
         }
     )
-    return {"names": sorted(scratch), "profiles": found, "lives": draw(st.lists(lives, min_size=1, max_size=4))}
+    played = draw(st.lists(lives, min_size=1, max_size=4))
+    return {"names": sorted(scratch), "files": files, "profiles": found, "lives": played}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(scenario=scenarios(SCRATCH, BOUNDS))
+@given(scenario=scenarios(SCRATCH, BOUNDS, []))
 def test_lives_random_profiles_and_crashes_end_at_the_originals(
     driver: subprocess.Popen[str], scenario: dict[str, Any]
 ) -> None:
@@ -128,7 +139,7 @@ def test_lives_random_profiles_and_crashes_end_at_the_originals(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(scenario=scenarios(HOST, HOST_BOUNDS))
+@given(scenario=scenarios(HOST, HOST_BOUNDS, FILES))
 def test_lives_on_the_host_itself_end_at_its_originals(
     host_driver: subprocess.Popen[str], scenario: dict[str, Any]
 ) -> None:

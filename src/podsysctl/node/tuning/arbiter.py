@@ -143,7 +143,7 @@ class Arbiter:
         names += [item.name for wish in wishes for item in wish.requirements]
         readings = procsys.read_here(dict.fromkeys(names))
         refusals = {w.node: r for w in wishes if (r := self._refuse(w, claims[w.node], readings)) is not None}
-        targets, warnings = self._apply(wishes, claims, readings, refusals)
+        targets, foreign = self._apply(wishes, claims, readings, refusals)
         held = self._parameters.held
         self._drifted = {name: item for name, item in self._drifted.items() if name in held}
         verdicts = {}
@@ -152,7 +152,7 @@ class Arbiter:
             verdicts[wish.node] = Verdict(
                 wish=wish,
                 refusal=refusals.get(wish.node),
-                warnings=tuple(text for nodes, text in warnings if not nodes or wish.node in nodes),
+                warnings=(*(held[name].note for name in own if name in held and held[name].note), *foreign),
                 claims=tuple(claims[wish.node]),
                 targets=own,
                 drifted=self._drifted_of(wish.node),
@@ -181,11 +181,12 @@ class Arbiter:
         claims: Mapping[str, Sequence[Claim]],
         readings: Readings,
         refusals: dict[str, Refusal],
-    ) -> tuple[dict[SysctlName, Target], list[tuple[tuple[str, ...], str]]]:
+    ) -> tuple[dict[SysctlName, Target], list[str]]:
         """Go to what the wishes that are left come to, taking out one after the other what the kernel refuses."""
         assert self._parameters is not None
         assert self._sysfs is not None
         tried_again = False
+        foreign: list[str] = []
         while True:
             left = [wish for wish in wishes if wish.node not in refusals]
             said = [claim for wish in left for claim in claims[wish.node]]
@@ -194,7 +195,7 @@ class Arbiter:
             merged = merge.merge(left, said, bases, sysfs_files.claims_of(left))
             refusals.update(merged.refusals)
             try:
-                warnings = self._parameters.move(merged.targets)
+                foreign += self._parameters.move(merged.targets)
                 self._sysfs.move(merged.files)
             except WriteRefusedError as error:
                 if error.name not in merged.targets:
@@ -207,8 +208,9 @@ class Arbiter:
                 target = merged.files.get(error.path)
                 if target is None:
                     log.error("an original could not be put back: %s", error.message)
-                    return merged.targets, []
-                _take_out(refusals, target, error)
+                    self._sysfs.let_be(error.path)
+                else:
+                    _take_out(refusals, target, error)
             except KernelError as error:
                 log.error("node tuning stays as it was: %s", error.message)
                 for wish in left:
@@ -216,7 +218,9 @@ class Arbiter:
                 return {}, []
             else:
                 if tried_again or not self._parameters.try_again():
-                    return merged.targets, [((), text) for text in warnings]
+                    for text in foreign:
+                        log.warning("%s", text)
+                    return merged.targets, foreign
                 tried_again = True
 
     def _look(self, parameters: Parameters) -> set[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from podsysctl.base.errors import KernelError, ValueSyntaxError
 from podsysctl.kernel import procsys
@@ -26,11 +26,15 @@ from podsysctl.sysctls.value import parse_number, values_equal
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One parameter under a target: the target, what the kernel showed then, and the value before ours."""
+    """One parameter under a target: the target, what the kernel showed then, and the value before ours.
+
+    `note` tells where the kernel made another value of what was asked for.
+    """
 
     target: Target
     expected: str
     base: str
+    note: str = ""
 
 
 class Parameters:
@@ -56,19 +60,19 @@ class Parameters:
         return live if record is None else record.original
 
     def move(self, targets: Mapping[SysctlName, Target]) -> list[str]:
-        """Go to these targets; returns what is worth a warning.
+        """Go to these targets; returns what was left to somebody else.
 
         Raises WriteRefusedError when the kernel refuses a value; everything is then as before the call. Raises
         KernelError when a parameter cannot be read or the journal cannot be written; nothing was changed then.
         """
         records = self._records()
-        originals, done, warnings = self._to_restore(self._leaving(records, targets))
+        originals, done, foreign = self._to_restore(self._leaving(records, targets))
         values = dict(originals)
         held: dict[SysctlName, Held] = {}
         for name, target in targets.items():
             before = self._held.get(name)
             if before is not None and before.target.value == target.value:
-                held[name] = Held(target, before.expected, before.base)
+                held[name] = replace(before, target=target)
                 continue
             live = procsys.read(name)
             if name not in records and values_equal(catalogue.spec_of(name), live, target.value):
@@ -79,16 +83,15 @@ class Parameters:
         for item in self._write(values, bases):
             after = item.after if item.after is not None else item.wanted
             if item.name not in originals:
-                held[item.name] = Held(targets[item.name], after, bases[item.name])
-                if not item.matched:
-                    warnings.append(f'{item.name}: asked for "{item.wanted}", the kernel made it "{after}"')
+                note = "" if item.matched else f'{item.name}: asked for "{item.wanted}", the kernel made it "{after}"'
+                held[item.name] = Held(targets[item.name], after, bases[item.name], note)
             elif item.matched:
                 done.append(item.name)
             else:  # a partner among the new ones has changed it at once
                 self._along[item.name] = set(targets)
         self._journal.forget(done)
         self._held = {name: held[name] for name in targets}
-        return warnings
+        return foreign
 
     def _leaving(self, records: Mapping[SysctlName, Record], targets: Mapping[SysctlName, Target]) -> list[Record]:
         """What is to go back to its original: the newest first, and before all the partners of what is set no more,
@@ -128,7 +131,7 @@ class Parameters:
         values = {name: self._held[name].target.value for name in names}
         for item in self._write(values, {name: self._held[name].base for name in values}):
             held = self._held[item.name]
-            self._held[item.name] = Held(held.target, item.after or item.wanted, held.base)
+            self._held[item.name] = replace(held, expected=item.after or item.wanted)
 
     def forget_all(self) -> None:
         """After the journal was played back."""

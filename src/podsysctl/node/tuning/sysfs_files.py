@@ -26,6 +26,11 @@ class SysfsFiles:
     def __init__(self, journal: FileJournal) -> None:
         self._journal = journal
         self._held: dict[str, str] = {}
+        self._stuck: set[str] = set()
+
+    def let_be(self, path: str) -> None:
+        """Leave an original that the kernel refuses to the next start; the journal keeps it."""
+        self._stuck.add(path)
 
     def move(self, targets: Mapping[str, Target]) -> None:
         """Go to these targets; what leaves returns to its original first. Raises FileRefusedError."""
@@ -33,7 +38,7 @@ class SysfsFiles:
         values: dict[str, str] = {}
         done = []
         for record in reversed(list(records.values())):
-            if record.name in targets:
+            if record.name in targets or record.name in self._stuck:
                 continue
             done.append(record.name)
             if not os.path.exists(record.name):
