@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from podsysctl.kernel import settings
 from podsysctl.kernel.machine_facts import read_machine_facts
 from podsysctl.node.tuning.arbiter import Arbiter
 from podsysctl.node.tuning.wish import Wish
@@ -29,6 +30,11 @@ INTERPRETER = "/usr/bin/python3"
 PACKAGE = Path("/usr/lib/python3/dist-packages/tuned")
 DRIVER = Path(__file__).with_name("tuned_driver.py")
 BATCH = 50
+PRIVATE = (
+    "mount -t tmpfs tmpfs /run && mkdir /run/tuned /run/etc && mount --bind /etc /run/etc && "
+    "mount -t tmpfs tmpfs /etc && ln -s /run/etc/alternatives /etc/alternatives"
+)
+"""Gives TuneD a /run and an /etc of its own; virt-what, which it calls, finds programs by Debian's alternatives."""
 
 Answer = dict[str, Any]
 Tree = dict[str, Any]
@@ -43,11 +49,11 @@ def missing() -> str:
 
 def by_tuned(trees: list[Tree]) -> list[Answer]:
     """What TuneD makes of them: its error, what it logs, and the kernel's values afterwards."""
-    script = f"mount -t tmpfs tmpfs /run && mkdir /run/tuned && exec {INTERPRETER} -B {DRIVER}"
+    script = f"{PRIVATE} && exec {INTERPRETER} -B {DRIVER}"
     command = ["unshare", "-n", "-m", "--propagation", "private", "sh", "-c", script]
     done = subprocess.run(command, input=json.dumps(trees), capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(done.stderr)
+        raise RuntimeError(f"exit code {done.returncode}: {done.stderr[-2000:]}")
     answers: list[Answer] = json.loads(done.stdout)
     return answers
 
@@ -64,17 +70,24 @@ def by_us(trees: list[Tree], facts: MachineFacts) -> list[Answer]:
             plan = Plan(tree["name"])
         else:
             answer = {"error": None, "log": [str(problem) for problem in plan.problems]}
-        _, values = fresh_network.run(lambda plan=plan: write(plan))
-        node, after = fresh_network.run(lambda plan=plan: by_node(plan))
-        more = {"expanded": expand(tree, facts), "node": node, "after": after}
+        with tempfile.TemporaryDirectory() as place:
+            root = Path(place)
+            for name, text in tree["host"].items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+            _, values = fresh_network.run(lambda plan=plan, root=root: write(plan, root))
+            node, after = fresh_network.run(lambda plan=plan, root=root: by_node(plan, root))
+            mine = {setting.name for setting in plan.sysctls}
+            spared = [name.path for name in settings.reapplied(root) if name not in mine]
+        more = {"expanded": expand(tree, facts), "node": node, "after": after, "spared": spared}
         out.append({**answer, **more, "values": values})
     return out
 
 
-def by_node(plan: Plan) -> dict[str, Any]:
+def by_node(plan: Plan, root: Path) -> dict[str, Any]:
     """What a node makes of a plan: the values, or why it refused; ended as a node ends, with the originals back."""
     with tempfile.TemporaryDirectory() as place:
-        arbiter = Arbiter(Path(place), lambda _: (), root=Path(place, "none"))
+        arbiter = Arbiter(Path(place), lambda _: (), root=root)
         arbiter.open()
         try:
             arbiter.submit("node", Wish("node", plan))
@@ -101,8 +114,9 @@ def expand(tree: Tree, facts: MachineFacts) -> list[str | None]:
     return out
 
 
-def write(plan: Plan) -> None:
-    """Write the settings in order; what the kernel refuses is passed over, as TuneD does."""
+def write(plan: Plan, root: Path) -> None:
+    """Write the settings in order, then what the host's own files say of the same parameters; what the kernel refuses
+    is passed over, as TuneD does."""
     for setting in plan.sysctls:
         file = Path(setting.name.proc_path)
         try:
@@ -110,6 +124,9 @@ def write(plan: Plan) -> None:
                 file.write_text(setting.value)
         except OSError:
             continue
+    host = settings.reapplied(root)
+    for name in {setting.name for setting in plan.sysctls} & set(host):
+        Path(name.proc_path).write_text(host[name].value or "")
 
 
 def is_wanted(setting: Setting, current: str) -> bool:
@@ -129,22 +146,26 @@ def machine() -> MachineFacts:
 
 
 def difference(tree: Tree, theirs: Answer, ours: Answer) -> str:
-    """What is not the same, empty when everything is."""
+    """What is not the same, empty when everything is.
+
+    Parameters that only the host's files name are spared: TuneD sets them once more, a node leaves them alone.
+    """
     error = ours["error"]
     prefix = f"Cannot load profile(s) '{tree['name']}': "
     told = []
     if (error is None) != (theirs["error"] is None) or (error or "").removeprefix(prefix) != (theirs["error"] or ""):
         told.append(f"TuneD: {theirs['error']}\nours:  {error}")
     for name, value in theirs["values"].items():
-        if ours["values"][name] != value:
+        if ours["values"][name] != value and name not in ours["spared"]:
             told.append(f"{name}: TuneD {value!r}, ours {ours['values'][name]!r}")
     told += difference_of_node(theirs, ours)
     for text, their, our in zip(tree["texts"], theirs["expanded"], ours["expanded"], strict=True):
-        if their != our:
+        if their not in (our, "?"):
             told.append(f"{text!r}: TuneD {their!r}, ours {our!r}; variables {tree['variables']}")
     if not told:
         return ""
     texts = [f"--- {path}/{name}\n{text}" for path, texts in tree["directories"] for name, text in texts.items()]
+    texts += [f"--- {name}\n{text}" for name, text in tree["host"].items()]
     return "\n".join([*told, "TuneD's log:", *theirs["log"], "our problems:", *ours["log"], *texts])
 
 
@@ -155,7 +176,7 @@ def difference_of_node(theirs: Answer, ours: Answer) -> list[str]:
     told = [
         f"{name}: TuneD {theirs['values'][name]!r}, node {value!r} ({node['refusal'] or 'not refused'})"
         for name, value in node["values"].items()
-        if value != wanted[name]
+        if value != wanted[name] and name not in ours["spared"]
     ]
     return told + [
         f"{name}: {value!r} after the node's end, {untouched[name]!r} before"

@@ -38,7 +38,7 @@ ODD_VALUES = ("abc", "99999999999999999999", "-5", "0x10", "010", ">x", "<0x5", 
               "${nowhere}", "\\${v0}", "}", "${f:nope:1}", "${f:kb2s}", "", '"', '""', '"5', "7 # note", "7#note",
               "5;6", "${f:strip:}", "\\${f:strip:3}", "${f:strip:3", "1${", "${v0", "a\\:b")  # fmt: skip
 PIECES = ("a", "}", "}", "${", "${f:", "\\", ":", "\\:", "${v0}", "${v1}", "${v2}", "\\${v1}", "${none}", " ", "\n",
-          "1", "0-3", ",", "^2", "0xf,,", "${f:strip:", "${f:strip:}", "${f:kb2s:", "${f:s2kb:", "${f:cpulist_unpack:",
+          "0-3,", ",", "^2", "0xf,,", "${f:strip:", "${f:strip:}", "${f:kb2s:", "${f:s2kb:", "${f:cpulist_unpack:",
           "${f:cpulist_pack:", "${f:cpulist2hex:", "${f:hex2cpulist:0x5}", "${f:cpulist2devs:", "${f:cpulist_invert:",
           "${f:cpulist_present:", "${f:cpulist_online:", "${f:calc_isolated_cores:", "${f:calc_isolated_cores}",
           "${f:regex_search_ternary:a1:[a-z]:", "${f:virt_check:", "${f:assertion:x:", "${f:cpulist2hex_invert:",
@@ -47,6 +47,8 @@ OPTIONS = ("replace=1", "replace=true", "replace=0", "enabled=0", "enabled=false
            "devices=eth*", "priority=5", "priority=-3", "uname_regex=^Linux", "uname_regex=Solaris",
            "cpuinfo_regex=processor\\s+:\\s+0", "cpuinfo_regex=no such processor")  # fmt: skip
 SECTIONS = ("sysctl", "sysctl", "sysctl", "first", "second", "third")
+HOST_FILES = ("etc/sysctl.conf", "etc/sysctl.d/10-a.conf", "etc/sysctl.d/20-b.conf", "run/sysctl.d/10-a.conf",
+              "run/sysctl.d/30-c.conf", "usr/lib/sysctl.d/50-d.conf", "etc/sysctl.d/README")  # fmt: skip
 UPPER, LOWER = "/etc/tuned", "/usr/lib/tuned"
 
 
@@ -68,7 +70,22 @@ class Generator:
         lower = {name: self.profile(name, names) for name in names if self.rarely(3)}
         variables = [[f"v{index}", self.text(4)] for index in range(3)]
         texts = [self.text(9) for _ in range(12)]
-        return {"name": "p0", "directories": [[LOWER, lower], [UPPER, upper]], "variables": variables, "texts": texts}
+        host = self.host_files() if self._clean and self.rarely(2) else {}
+        return {
+            "name": "p0", "directories": [[LOWER, lower], [UPPER, upper]], "variables": variables, "texts": texts,
+            "host": host,
+        }  # fmt: skip
+
+    def host_files(self) -> dict[str, str]:
+        """Files of the host that TuneD applies again on top of a profile, and some that it does not look at."""
+        out = {}
+        for place in self._random.sample(HOST_FILES, 3):
+            lines = ["# host", "", "; host"]
+            for key in self._random.sample(list(INTEGERS), 6):
+                number = self._random.randint(*INTEGERS[key])
+                lines.append(f"{key}{self.choice(('=', ' = '))}{number}")
+            out[place] = "\n".join(lines) + "\n"
+        return out
 
     def text(self, most: int) -> str:
         """Pieces of the syntax in any order, which no parameter could hold."""

@@ -1,12 +1,14 @@
 """Applies profile trees with the real TuneD, in its own interpreter: loader, merger, unit manager and sysctl plugin.
 
 Reads a list of trees on standard input and prints one answer a tree. Each tree is applied in a fresh network
-namespace; /run must be private (`unshare -m` and a tmpfs), since TuneD stores originals there.
+namespace; /etc and /run must be private (`unshare -m` and a tmpfs), since TuneD stores originals there.
 """
 
 import json
 import logging
 import os
+import resource
+import shutil
 import sys
 import tempfile
 
@@ -16,6 +18,9 @@ from tuned.plugins import plugin_sysctl
 from tuned.utils.global_config import GlobalConfig
 
 from tuned import monitors, plugins, profiles, storage, units
+
+MEMORY_BYTES = 1 << 30
+"""What TuneD may use: a list of processors up to a number of ten digits would be built."""
 
 
 class Records(logging.Handler):
@@ -80,7 +85,7 @@ def apply(tree, directories, saved, config):
 
 
 def expand(definitions, texts):
-    """The texts with variables and functions filled in; None where TuneD itself fails."""
+    """The texts with variables and functions filled in; None where TuneD itself fails, `?` where it has no bound."""
     variables = profiles.variables.Variables()
     for name, value in definitions:
         variables.add_variable(name, value)
@@ -90,19 +95,36 @@ def expand(definitions, texts):
             out.append(variables.expand(text))
         except (TunedException, IndexError):
             out.append(None)
+        except (MemoryError, OverflowError):
+            out.append("?")
     return out
+
+
+def put_host_files(files):
+    """Write the host's own files, over those of the tree before; /etc and /run are empty file systems of ours."""
+    for directory in ("/etc/sysctl.d", "/run/sysctl.d"):
+        shutil.rmtree(directory, ignore_errors=True)
+        os.makedirs(directory)
+    with open("/etc/sysctl.conf", "w"):
+        pass
+    for name, text in files.items():
+        if name.startswith(("etc/", "run/")):
+            with open("/" + name, "w") as file:
+                file.write(text)
 
 
 def main():
     """All trees, in order."""
     swap_dots_and_slashes()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     with tempfile.TemporaryDirectory() as top:
         settings = os.path.join(top, "main.conf")
         with open(settings, "w") as file:
-            file.write("reapply_sysctl=0\ndaemon=0\n")
+            file.write("daemon=0\n")
         config = GlobalConfig(settings)
         answers = []
         for tree in json.load(sys.stdin):
+            put_host_files(tree["host"])
             with tempfile.TemporaryDirectory(dir=top) as place:
                 directories = []
                 for directory, texts in tree["directories"]:
