@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from podsysctl.policy.migration import shell_syntax
@@ -196,6 +196,7 @@ def test_ulimit_is_told_to_change_nothing() -> None:
 
 @given(st.text(alphabet="ab=.$'\"`(){}[]|&;<> \n\\!#-1if", max_size=60))
 @settings(max_examples=300, deadline=None)
+@example("`<1`")
 def test_any_script_is_read_or_refused(text: str) -> None:
     """Whatever stands there, the answer is effects or a reason, never a crash."""
     with contextlib.suppress(shell_syntax.ShellSyntaxError):

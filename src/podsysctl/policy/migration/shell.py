@@ -225,8 +225,8 @@ class _Shell:
         if not isinstance(first, syntax.Simple) or not all(_takes_the_value(f) for f in filters):
             return Unknown()
         words = [self.value(w) for w in first.words]
-        if any(not isinstance(w, str) for w in words):
-            return Unknown()
+        if not words or any(not isinstance(w, str) for w in words):
+            return Unknown()  # without words it is `<file`, which prints the file
         texts = [w for w in words if isinstance(w, str)]
         program, rest = texts[0].rsplit("/", 1)[-1], texts[1:]
         if program == "sysctl":
