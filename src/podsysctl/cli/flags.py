@@ -58,12 +58,19 @@ class Parser(argparse.ArgumentParser):
                 out.append(word)
         return out
 
+    def format_help(self) -> str:
+        """The help with its usage, which `parse` leaves out."""
+        self.usage = None
+        return super().format_help()
+
     def parse(self, words: list[str], trailing: list[str] | None) -> argparse.Namespace:
         """Parse; `trailing` is what stood behind `--`."""
         words = self._explicit(words)
         if any(isinstance(action, argparse._SubParsersAction) for action in self._actions):
             args = self.parse_args(words)
         else:
+            # Otherwise argparse writes the usage for messages that `error` does not print: a tenth of a start.
+            self.usage = argparse.SUPPRESS
             args = self.parse_intermixed_args(words)
         args.trailing = trailing
         return args
