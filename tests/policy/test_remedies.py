@@ -388,6 +388,22 @@ def test_pod_is_steered_to_the_tainted_nodes_that_accept_it() -> None:
     assert plan.pod["spec"]["nodeSelector"] == {"node-role.kubernetes.io/special": ""}
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "node.kubernetes.io/not-ready",
+        "node.cloudprovider.kubernetes.io/uninitialized",
+        "node-role.kubernetes.io/master",
+    ],
+)
+def test_no_toleration_for_a_node_that_is_not_well(key: str) -> None:
+    """Such a taint says something of the node, and goes by itself: a pod that tolerates it would still not run well."""
+    taint = {"key": key, "effect": "NoSchedule"}
+    special = node("s0", "special", "kernel.msg*", "net.core.somaxconn", taints=(taint,))
+    plan = plan_of(situation(CHAPTER, nodes=(special,), pools={"special": Pool("special")}))
+    assert plan.pod is None or "tolerations" not in plan.pod["spec"]
+
+
 def test_misspelt_and_repeated_names_are_corrected() -> None:
     """Capital letters and the same name twice are refused by the API server."""
     target = with_sysctls(restricted_pod(), "Net.Core.Somaxconn", "kernel.shm_rmid_forced", "kernel.shm_rmid_forced")

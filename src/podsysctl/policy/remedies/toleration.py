@@ -10,7 +10,9 @@ from podsysctl.policy.situation import Situation
 from podsysctl.policy.whole import Report
 
 _ROLE = "node-role.kubernetes.io/"
-_CONTROL_PLANE = frozenset({"node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane"})
+_CONTROL_PLANE = ("node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane")
+_CONDITIONS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+"""What the cluster itself says of a node that is not well: nothing to tolerate."""
 
 
 def propose(situation: Situation, report: Report) -> Remedy | None:
@@ -20,7 +22,8 @@ def propose(situation: Situation, report: Report) -> Remedy | None:
     accepting = [entry.node for entry in report.nodes if entry.accepts and not entry.eligible]
     for node in accepting:
         taints = [t for t in node.facts.taints if t.get("effect") in ("NoSchedule", "NoExecute")]
-        if not taints or node.unschedulable or any(t.get("key") in _CONTROL_PLANE for t in taints):
+        keys = [str(taint.get("key") or "") for taint in taints]
+        if not taints or node.unschedulable or any(key.startswith((*_CONTROL_PLANE, *_CONDITIONS)) for key in keys):
             continue
 
         def change(pod: dict[str, Any], taints: list[Mapping[str, Any]] = taints, pool: str = node.pool) -> None:
