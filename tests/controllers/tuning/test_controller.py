@@ -20,8 +20,9 @@ from podsysctl.client.informer import InformerSet
 from podsysctl.client.rest import Client
 from podsysctl.controllers.garbage.controller import GarbageCollector
 from podsysctl.controllers.manager import Manager
-from podsysctl.controllers.scope import NODES, PODS, Scope
+from podsysctl.controllers.scope import NAMESPACES, NODES, PODS, Scope
 from podsysctl.controllers.tuning.controller import NodeTuningController
+from podsysctl.controllers.tuning.default_tuned import default_tuned
 from podsysctl.objects import machineconfig, tuning
 from podsysctl.policy.platform import Platform
 from tests.controllers.cluster import Cluster, running
@@ -257,6 +258,22 @@ async def test_default_tuned_is_restored_when_edited_or_deleted() -> None:
         assert await cluster.until(lambda: cluster.events("DefaultRestored", tuning.NAMESPACE))
         await cluster.client.delete(tuning.TUNED, "default", tuning.NAMESPACE)
         await cluster.until(lambda: replaced(cluster, original["metadata"]["uid"]))
+
+
+async def test_other_start_changes_the_default_tuned_without_a_word() -> None:
+    """Nobody edited it: the cluster was started with the other rules the last time."""
+    async with running(scheduler=False, kubelet=False) as cluster:
+        await cluster.client.create(
+            NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": tuning.NAMESPACE}}
+        )
+        await cluster.client.create(tuning.TUNED, default_tuned(openshift_profiles=True))
+        task = asyncio.create_task(Manager(cluster.client, controllers=(NodeTuningController,)).run())
+        await cluster.until(lambda: recommends(cluster, default_tuned(openshift_profiles=False)["spec"]["recommend"]))
+        await patch_tuned(cluster, "default", {"spec": {"profile": []}})
+        (event,) = await cluster.until(lambda: cluster.events("DefaultRestored", tuning.NAMESPACE))
+        assert event["count"] == 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def recommends(cluster: Cluster, recommend: list[Object]) -> bool:

@@ -36,6 +36,7 @@ class NodeTuningController(Reconciler):
     def __init__(self, scope: Scope, *, openshift_profiles: bool = False) -> None:
         super().__init__(scope)
         self._default = default_tuned.default_tuned(openshift_profiles)
+        self._other_default = default_tuned.default_tuned(not openshift_profiles)
         self._recorder = scope.recorder(self.name)
         self._collection: Collection | None = None
         self._reader = plans.Reader()
@@ -165,8 +166,9 @@ class NodeTuningController(Reconciler):
         patch = default_tuned.repair(current, self._default)
         if patch is None:
             return current
-        text = "its profiles and rules were changed, and are as before again; put yours into another Tuned"
-        self._recorder.event(current, "Warning", "DefaultRestored", text)
+        if default_tuned.repair(current, self._other_default) is not None:  # else: the last start chose otherwise
+            text = "its profiles and rules were changed, and are as before again; put yours into another Tuned"
+            self._recorder.event(current, "Warning", "DefaultRestored", text)
         return await self.client.patch(tuning.TUNED, tuning.DEFAULT, patch, namespace=tuning.NAMESPACE)
 
     async def _create(self, kind: Kind, obj: Object) -> None:
