@@ -32,7 +32,10 @@ def texts(profile: Object) -> dict[str, str]:
 
 
 def read_wish(profile: Object, facts: MachineFacts, *, protects_kernel_defaults: bool = False) -> Wish:
-    """The wish of a Profile. Raises ProfileError when it, or a profile whose requirements count, cannot be loaded."""
+    """The wish of a Profile. Raises ProfileError when it, or a profile whose requirements count, cannot be loaded.
+
+    What else is wrong with a profile of which only the requirements count is no matter of this node.
+    """
     spec = profile.get("spec") or {}
     config = spec.get("config") or {}
     defined = texts(profile)
@@ -42,8 +45,9 @@ def read_wish(profile: Object, facts: MachineFacts, *, protects_kernel_defaults:
     demands = [(str(item.get("profile")), str(item.get("owner") or "")) for item in spec.get("requirements") or ()]
     for name, owner in [*demands, (chosen, f"profile {chosen}")]:
         of_profile = plan if name == chosen else build_plan(name, defined, facts)
-        if of_profile is not plan and of_profile.problems:
-            raise ProfileError("; ".join(str(problem) for problem in of_profile.problems))
+        wrong = [str(problem) for problem in of_profile.problems if problem.type == requirements.TYPE]
+        if of_profile is not plan and wrong:
+            raise ProfileError("; ".join(wrong))
         for item in requirements.of_owner(of_profile.requirements, owner):
             if all(item.place != earlier.place for earlier in found):
                 found[item] = None

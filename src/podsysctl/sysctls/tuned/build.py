@@ -56,6 +56,7 @@ _WHY_NOT = {
 class _Building:
     profile: str
     variables: Variables
+    type: str = merger.VARIABLES
     sysctls: list[Setting] = field(default_factory=list)
     sysfs: list[SysfsSetting] = field(default_factory=list)
     requirements: list[Requirement] = field(default_factory=list)
@@ -64,7 +65,7 @@ class _Building:
 
     def problem(self, text: Text, message: str, value: str | None = None) -> None:
         """Note what cannot be applied."""
-        self.problems.append(Problem(text.place, message, text.value if value is None else value))
+        self.problems.append(Problem(text.place, message, text.value if value is None else value, self.type))
 
 
 def build_plan(
@@ -156,6 +157,7 @@ def _ordered(building: _Building, merged: Merged, facts: MachineFacts) -> list[U
     """The sections that concern this machine, by priority, then in order."""
     chosen: list[tuple[int, Unit]] = []
     for unit in merged.units.values():
+        building.type = unit.type
         if unit.enabled and _matches(building, unit, facts):
             priority = 0
             if unit.priority is not None:
@@ -184,14 +186,15 @@ def _matches(building: _Building, unit: Unit, facts: MachineFacts) -> bool:
 
 
 def _add_unit(building: _Building, unit: Unit) -> None:
-    add = {"sysctl": _add_sysctl, "sysfs": _add_sysfs, "requirements": _add_requirement}.get(unit.type)
+    building.type = unit.type
+    add = {"sysctl": _add_sysctl, "sysfs": _add_sysfs, requirements.TYPE: _add_requirement}.get(unit.type)
     if add is None:
         why = _WHY_NOT.get(unit.type, "this program applies only sysctl, sysfs and requirements sections")
         building.not_applied.append(NotApplied(unit.profile, unit.name, unit.type, why))
         return
     for key, text in unit.scripts.items():
         building.not_applied.append(NotApplied(text.place.profile, unit.name, key, _WHY_NOT["script"]))
-    owner = unit.options.pop("owner", None) if unit.type == "requirements" else None
+    owner = unit.options.pop("owner", None) if unit.type == requirements.TYPE else None
     for key, text in unit.options.items():
         add(building, key, text, "" if owner is None else building.variables.expand(owner.value).text)
 

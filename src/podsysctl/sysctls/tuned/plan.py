@@ -83,11 +83,14 @@ class NotApplied:
 @dataclass(frozen=True, slots=True)
 class Problem:
     """An entry that cannot be applied: its place, the rule it breaks, and the value as far as it could be evaluated.
-    The others of the plan can still be."""
+
+    The others of the plan can still be. `type` is that of its section.
+    """
 
     place: Place
     message: str
     value: str = ""
+    type: str = ""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"

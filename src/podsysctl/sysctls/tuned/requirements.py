@@ -18,6 +18,9 @@ from podsysctl.sysctls.tuned.folding import fold
 from podsysctl.sysctls.tuned.plan import Guard, Place, Requirement, Setting
 from podsysctl.sysctls.value import ValueKind, parse_number
 
+TYPE = "requirements"
+"""The type of a section of requirements."""
+
 _RANGE = re.compile(r"(?P<low>\S+?)\s*\.\.\s*(?P<high>\S+)")
 
 
