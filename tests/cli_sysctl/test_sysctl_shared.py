@@ -6,8 +6,12 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
+
+from podsysctl.sysctls import catalogue
+from podsysctl.sysctls.name import SysctlName
 
 from .conftest import Run
 
@@ -77,6 +81,25 @@ def test_set_in_a_namespace_of_its_own_beside_a_shared_one_is_written(
     pid = str(sharing_process("--ipc"))
     assert run("sysctl", "set", "kernel.shmmni=4001", "--pid", pid) == (0, "kernel.shmmni = 4001\n", "")
     assert run("sysctl", "-n", "kernel.shmmni").out != "4001\n"
+
+
+@pytest.mark.root
+def test_set_of_a_file_that_is_the_hosts_is_refused_whatever_the_catalogue_says(
+    run: Run, sharing_process: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row may speak of newer kernels than this one: the file in the pod decides."""
+    find = catalogue.find
+
+    def wrong(name: SysctlName | str) -> catalogue.Parameter | None:
+        row = find(name)
+        return None if row is None else replace(row, namespace=catalogue.Namespace.NET)
+
+    monkeypatch.setattr(catalogue, "find", wrong)
+    pid = str(sharing_process("--net", "--ipc", "--uts"))
+    done = run("sysctl", "set", "--dry-run", "vm.swappiness=60", "--pid", pid)
+    assert (done.code, done.out) == (2, "")
+    assert f"vm.swappiness: this kernel shows process {pid} the file of this host" in done.err
+    assert run("sysctl", "set", "--dry-run", f"{SOMAXCONN}=1", "--pid", pid).code == 0
 
 
 @pytest.mark.root

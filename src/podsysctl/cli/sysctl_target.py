@@ -116,6 +116,7 @@ def check_own(args: argparse.Namespace, names: Iterable[SysctlName], *, force: b
 
     entered = {Namespace.NET} if args.netns else {Namespace.NET, Namespace.IPC, Namespace.UTS}
     shared = shared_with_host(args)
+    names = list(names)
     for name in names:
         row = catalogue.find(name)
         kind = prefix_rule.namespace_of(name) if row is None else row.namespace
@@ -135,6 +136,24 @@ def check_own(args: argparse.Namespace, names: Iterable[SysctlName], *, force: b
                 f"{name}: belongs to {owner}: written in {describe(args)} it would change this host",
                 hint=_LEAVE_OUT,
             )
+    _check_files(args, names)
+
+
+def _check_files(args: argparse.Namespace, names: list[SysctlName]) -> None:
+    """Raise UsageError where the place shows the host's own file, whatever the catalogue says of newer kernels."""
+    from podsysctl.kernel import dry_run
+
+    with dry_run.pin(names) as host:
+
+        def same() -> SysctlName | None:
+            return next((name for name in names if dry_run.is_same_file(name, host)), None)
+
+        found = run(args, same)
+    if found is not None:
+        raise UsageError(
+            f"{found}: this kernel shows {describe(args)} the file of this host: a write there would change this host",
+            hint=_LEAVE_OUT,
+        )
 
 
 def fetch_pod(args: argparse.Namespace) -> dict[str, object]:

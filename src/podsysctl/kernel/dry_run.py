@@ -152,11 +152,20 @@ def is_own(name: SysctlName, host: Mapping[SysctlName, int | None]) -> bool:
     row = catalogue.find(name)
     if row is None or row.namespace not in (Namespace.NET, Namespace.IPC):
         return False
+    return procsys.exists(name) and not is_same_file(name, host)
+
+
+def is_same_file(name: SysctlName, host: Mapping[SysctlName, int | None]) -> bool:
+    """Is what the calling thread's namespace shows the file of the host? Never for the names in `UTS_NAMES`.
+
+    `host` is what `pin` gave, and still held.
+    """
+    if name.segments in UTS_NAMES:
+        return False
     try:
-        inode = os.lstat(name.proc_path).st_ino
+        return os.lstat(name.proc_path).st_ino == host[name]
     except OSError:
         return False
-    return inode != host[name]
 
 
 @contextmanager

@@ -7,12 +7,19 @@ its own allowlists are `policy`'s business; here a pattern only selects.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 
 from podsysctl.base.errors import NameSyntaxError
 from podsysctl.sysctls.name import SysctlName, first_separator
 
 _WILDCARDS = "*?["
+_POSIX_CLASS = re.compile(r"\[:([a-z]+):\]")
+_CLASSES = {
+    "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "blank": r" \t", "digit": "0-9", "lower": "a-z", "space": r"\s",
+    "upper": "A-Z", "xdigit": "0-9A-Fa-f",
+}  # fmt: skip
+"""Of regex(7), inside a bracket, which Python's expressions do not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,9 @@ def parse_regex(text: str) -> NamePattern:
     Raises NameSyntaxError when it is none.
     """
     try:
-        searched = re.compile(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of brackets in brackets, which mean themselves there
+            searched = re.compile(_POSIX_CLASS.sub(lambda found: _CLASSES.get(found[1], found[0]), text))
     except (re.error, RecursionError, OverflowError) as error:
         raise NameSyntaxError(f"regular expression {text!r}: {error}") from error
     return _Searched(text, searched)
