@@ -20,6 +20,7 @@ from podsysctl.client.informer import InformerSet
 from podsysctl.client.rest import Client
 from podsysctl.controllers.garbage.controller import GarbageCollector
 from podsysctl.controllers.manager import Manager
+from podsysctl.controllers.namespaces import NamespaceController
 from podsysctl.controllers.scope import NAMESPACES, NODES, PODS, Scope
 from podsysctl.controllers.tuning.controller import NodeTuningController
 from podsysctl.controllers.tuning.default_tuned import default_tuned
@@ -258,6 +259,15 @@ async def test_default_tuned_is_restored_when_edited_or_deleted() -> None:
         assert await cluster.until(lambda: cluster.events("DefaultRestored", tuning.NAMESPACE))
         await cluster.client.delete(tuning.TUNED, "default", tuning.NAMESPACE)
         await cluster.until(lambda: replaced(cluster, original["metadata"]["uid"]))
+
+
+async def test_namespace_of_tuning_comes_back_with_everything_in_it() -> None:
+    """Whoever deletes it gets a fresh default Tuned and fresh Profiles, once it is gone."""
+    async with tuning_cluster(GarbageCollector, NamespaceController) as cluster:
+        original = await get_tuned(cluster)
+        assert original is not None
+        await cluster.client.delete(NAMESPACES, tuning.NAMESPACE)
+        await cluster.until(lambda: replaced(cluster, original["metadata"]["uid"]), 60)
 
 
 async def test_other_start_changes_the_default_tuned_without_a_word() -> None:
