@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Whether a command ends its shell."""
+
+    NO = 0
+    MAYBE = 1
+    YES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,8 @@ class Effects:
     """Everything a command does, as far as it was understood.
 
     `sysfs` are (path, value); `unknown` names that get a value only the run can tell; `notes` are things done that
-    change nothing; `unclear` says what was not understood: while it is not empty, nothing may be taken away. `idles`
+    change nothing; `unclear` says what was not understood: while it is not empty, nothing may be taken away. `exits`
+    tells whether the shell ended, so that what comes after never runs. `idles`
     when it then only waits, `repeats` when it writes again and again.
     """
 
@@ -33,6 +43,7 @@ class Effects:
     unknown: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
+    exits: Exit = Exit.NO
     idles: bool = False
     repeats: bool = False
 
@@ -53,5 +64,6 @@ class Effects:
         self.unknown += other.unknown
         self.notes += other.notes
         self.unclear += other.unclear
+        self.exits = max(self.exits, other.exits)
         self.idles = self.idles or other.idles
         self.repeats = self.repeats or other.repeats

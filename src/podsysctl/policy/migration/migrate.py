@@ -122,7 +122,8 @@ class _Migration:
         match = _match_of(spec)
         if match is None:
             left.append("it chooses its nodes by affinity, which a Tuned object cannot say")
-        node = {v.name: v.guard + v.value for v in values if v.place is Place.NODE}
+        node, problem = _of_node(values)
+        left += [problem] if problem else []
         sysfs = {path: text for setter in setters for path, text in setter.effects.sysfs}
         if not left and match is not None:
             drift = any(setter.effects.repeats for setter in setters)
@@ -176,7 +177,9 @@ class _Migration:
         """Change one pod; what is in the way, if anything."""
         values = [value for setter in going for value in setter.values]
         own = {v.name: v.value for v in values if v.place is Place.POD}
-        node = {v.name: v.guard + v.value for v in values if v.place is Place.NODE}
+        node, problem = _of_node(values)
+        if problem:
+            return [problem]
         sysfs = {path: text for setter in going for path, text in setter.effects.sysfs}
         contradicted = pod_edits.contradiction(spec, own)
         if contradicted:
@@ -361,6 +364,19 @@ def _match_of(spec: Any) -> Match | None:
         for t in (tolerations if isinstance(tolerations, list) else ())
     )
     return () if everywhere else ((manifests.WORKER_LABEL, ""),)
+
+
+def _of_node(values: Sequence[Destination]) -> tuple[dict[str, str], str]:
+    """The node's values with their guards, of repeated names the last; and what cannot be said in one value."""
+    out: dict[str, str] = {}
+    for value in values:
+        if value.place is Place.NODE:
+            wanted = value.guard + value.value
+            merged = _merged(out.get(value.name), wanted) if value.guard else wanted
+            if merged is None:
+                return out, f"{value.name} is written, and then compared: {out[value.name]}, {wanted}"
+            out[value.name] = merged
+    return out, ""
 
 
 def _merged(old: str | None, new: str) -> str | None:

@@ -11,22 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from podsysctl.policy.migration import shell_commands as commands
 from podsysctl.policy.migration import shell_syntax as syntax
-from podsysctl.policy.migration.effects import Effects, Write
+from podsysctl.policy.migration.effects import Effects, Exit, Write
+from podsysctl.policy.migration.shell_commands import Present, Unknown, Value
 from podsysctl.policy.migration.shell_syntax import ShellSyntaxError
 
 _SHELLS = frozenset({"sh", "bash", "ash", "dash"})
-_HARMLESS = frozenset(
-    {"true", ":", "set", "exit", "date", "hostname", "id", "whoami", "uname", "wait", "trap", "test", "[", "[[", "cat"}
-    | {"ls", "echo", "printf", "shopt", "return", "which", "umask"}
-)
 _TESTS = frozenset({"[", "test", "[["})
+_ENDINGS = frozenset({"exit", "return", "exec"})
 _PREFIXES = frozenset({"sudo", "exec", "command", "busybox", "time"})
-_INSTALLERS = {
-    "install_packages": (), "apt-get": ("update", "install", "clean"), "apt": ("update", "install"),
-    "apk": ("add", "update"), "yum": ("install",), "dnf": ("install",), "microdnf": ("install",),
-}  # fmt: skip
-_TOOLS = frozenset({"procps", "procps-ng", "util-linux"})
 _SYSCTL_FLAGS = re.compile(r"-[weqN]+|--(write|ignore|quiet)")
 _READ_FLAGS = re.compile(r"-[neqb]*n[neqb]*|--values|-b|-nb")
 _K8S_VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
@@ -34,17 +28,6 @@ _SILENT = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/proc/self/fd/1
 _PROC_SYS = "/proc/sys/"
 _SETTINGS = ("/etc/sysctl.conf", "/etc/sysctl.d/", "/etc/security/limits")
 """Files that a person writes on a machine, and copies into containers, where they mean nothing."""
-LONG_S = 60
-"""A sleep of at least this is what the container is there for after its work."""
-
-
-@dataclass(frozen=True, slots=True)
-class Present:
-    """The value that a parameter has when the script runs."""
-
-    name: str
-
-
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What a test asks. `relation` of the present value to `operand`: lt, gt or ne; `exists` only asks for a file."""
@@ -52,17 +35,6 @@ class Condition:
     name: str = ""
     relation: str = ""
     operand: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Something that only the run can tell; `start` is the text that it begins with."""
-
-    start: str = ""
-
-
-Value = str | Present | Unknown
-"""A text, a present value, or something that only the run can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +60,13 @@ def effects_of(container: Mapping[str, Any], files: Files | None = None) -> Effe
         return Effects(unclear=["it runs its image's own command"])
     known: dict[str, Value] = {n: Unknown() if text is None else text for n, text in variables.items()}
     shell = _Shell(known, files or Files(), sealed=not container.get("envFrom"))
-    return shell.run(list(words), ())
+    found = shell.run(list(words), ())
+    seen: set[str] = set()
+    for write in found.writes:
+        if write.guard and _dotted(write.name) in seen:
+            found.unclear.append(f"{write.name} is compared after the script itself has written it")
+        seen.add(_dotted(write.name))
+    return found
 
 
 def _strings(value: Any) -> list[str]:
@@ -113,6 +91,8 @@ class _Shell:
     host_net: bool = False
     host_ipc: bool = False
     depth: int = 0
+    errexit: bool = False
+    """Whether a test that fails by itself ends the script: `set -e`."""
     sealed: bool = True
     """Whether variables that are not known are not set: else their defaults say nothing."""
     out: str | None = field(default=None)
@@ -131,47 +111,92 @@ class _Shell:
         return self.sequence(tree)
 
     def sequence(self, tree: syntax.Sequence) -> Effects:
+        """Commands one after the other, some of them only when those before succeed or fail."""
         total = Effects()
         asked, condition = False, None
-        for operator, pipeline in tree.items:
+        for index, (operator, pipeline) in enumerate(tree.items):
+            before = dict(self.variables)
             found = self.pipeline(pipeline)
+            depends = operator != ";" and (asked or operator == "||")
             if operator != ";" and asked:
                 found = _guarded(found, condition if operator == "&&" else _negated(condition))
-            elif operator == "||" and not found.changes_nothing:
-                found = replace(found, unclear=[*found.unclear, "something done only when a command fails"])
+            elif operator == "||":
+                why = [] if found.changes_nothing else [*found.unclear, "something done only when a command fails"]
+                found = replace(found, unclear=why, exits=Exit.NO)
+            if depends:
+                self.forget_changes(before)
+            if total.exits is Exit.MAYBE and not found.changes_nothing:
+                found = replace(found, unclear=[*found.unclear, "something done unless the script has ended before"])
             total.add(found)
-            if operator == ";" or not asked or self.asks(pipeline):
-                asked, condition = self.asks(pipeline), self.condition_of(pipeline)
+            if total.exits is Exit.YES:
+                break
+            asks = self.asks(pipeline)
+            if operator == ";" or not asked:
+                asked, condition = asks, self.condition_of(pipeline) if asks else None
+            elif asks or operator == "||":
+                condition = None  # it depends on several questions now
+            alone = asks and operator == ";" and tree.items[index + 1 : index + 2] and tree.items[index + 1][0] == ";"
+            if alone and self.errexit:
+                total.exits = Exit.MAYBE
         return total
 
+    def forget_changes(self, before: Mapping[str, Value]) -> None:
+        """Variables that were changed by what may not have run are not known any more."""
+        for name, value in self.variables.items():
+            if before.get(name) != value:
+                self.variables[name] = Unknown()
+
     def asks(self, pipeline: syntax.Pipeline) -> bool:
-        """Whether what comes after depends on a question: a test, or the failure of a command."""
-        first = pipeline.commands[0]
-        is_test = isinstance(first, syntax.Simple) and bool(first.words) and first.words[0].literal in _TESTS
-        return is_test or pipeline.negated
+        """Whether what comes after depends on a question: a test, the failure of a command, or a group with one."""
+        return pipeline.negated or self.asks_itself(pipeline.commands[-1])
+
+    def asks_itself(self, command: syntax.Command) -> bool:
+        """The same of one command."""
+        if isinstance(command, syntax.Simple):
+            return bool(command.words) and command.words[0].literal in _TESTS
+        if isinstance(command, syntax.If):
+            return any(self.asks(p) for tree in (command.then, command.otherwise) for _, p in tree.items)
+        tree = command if isinstance(command, syntax.Sequence) else command.body
+        return any(self.asks(pipeline) for _, pipeline in tree.items)
 
     def pipeline(self, pipeline: syntax.Pipeline) -> Effects:
         total = Effects()
         self.out = None
+        before = dict(self.variables)
         for command in pipeline.commands:
             total.add(self.command(command))
+        if len(pipeline.commands) > 1:  # each in a shell of its own
+            self.variables = before
+            total.exits = Exit.NO
         return total
 
     def command(self, command: syntax.Command) -> Effects:
         if isinstance(command, syntax.Sequence):
             return self.sequence(command)
+        if isinstance(command, syntax.Subshell):
+            return replace(self.child().sequence(command.body), exits=Exit.NO)
         if isinstance(command, syntax.If):
-            total = self.sequence(command.condition)
-            condition = self.condition_of_sequence(command.condition)
-            before = dict(self.variables)
-            then, otherwise = self.sequence(command.then), self.sequence(command.otherwise)
-            self.variables = {k: v for k, v in self.variables.items() if before.get(k) == v}
-            total.add(_guarded(then, condition))
-            total.add(_guarded(otherwise, _negated(condition)))
-            return total
+            return self.conditional(command)
         if isinstance(command, syntax.Loop):
             return self.loop(command)
         return self.simple(command)
+
+    def conditional(self, command: syntax.If) -> Effects:
+        """An `if`: what its question does, and each branch under its condition."""
+        total = self.sequence(command.condition)
+        condition = self.condition_of_sequence(command.condition)
+        before = dict(self.variables)
+        then = self.sequence(command.then)
+        after = self.variables
+        self.variables = dict(before)
+        otherwise = self.sequence(command.otherwise)
+        self.forget_changes(before)
+        self.variables |= {name: Unknown() for name, value in after.items() if before.get(name) != value}
+        always = then.exits is otherwise.exits is Exit.YES
+        total.add(_guarded(then, condition))
+        total.add(_guarded(otherwise, _negated(condition)))
+        total.exits = Exit.YES if always else total.exits
+        return total
 
     def loop(self, loop: syntax.Loop) -> Effects:
         """An endless loop that writes now and then; any other is unclear once it writes."""
@@ -179,13 +204,16 @@ class _Shell:
         endless = isinstance(first, syntax.Simple) and [w.literal for w in first.words] in (
             [":"], ["true"], ["1"], ["[", "1", "]"],
         )  # fmt: skip
+        before = dict(self.variables)
         body = self.sequence(loop.condition)
         body.add(self.sequence(loop.body))
-        if not endless or loop.until:
+        self.forget_changes(before)
+        if not endless or loop.until or body.exits is not Exit.NO:
             why = [] if body.changes_nothing else [*body.unclear, "a loop whose end is known only when it runs"]
-            return replace(body, unclear=why)
+            return replace(body, unclear=why, exits=max(body.exits, Exit.MAYBE))
         body.idles = True
         body.repeats = bool(body.writes or body.sysfs)
+        body.exits = Exit.YES  # what comes after it never runs
         return body
 
     # --- words
@@ -222,7 +250,7 @@ class _Shell:
         if len(tree.items) != 1:
             return Unknown()
         first, *filters = tree.items[0][1].commands
-        if not isinstance(first, syntax.Simple) or not all(_takes_the_value(f) for f in filters):
+        if not isinstance(first, syntax.Simple) or not all(commands.takes_the_value(f) for f in filters):
             return Unknown()
         words = [self.value(w) for w in first.words]
         if not words or any(not isinstance(w, str) for w in words):
@@ -277,17 +305,24 @@ class _Shell:
     def run(self, values: Sequence[Value], redirections: Sequence[syntax.Redirection]) -> Effects:
         """One command, its words looked up."""
         values = list(values)
+        ends = bool(values) and values[0] in _ENDINGS
         while values and values[0] in _PREFIXES:
             values = values[1:]
+        if ends:
+            found = self.run(values, redirections) if values and values[0] not in _ENDINGS else Effects()
+            return replace(found, exits=Exit.YES)
+        if values and values[0] == "set" and any(isinstance(v, str) and _is_errexit(v) for v in values[1:]):
+            self.errexit = True
         if not values or not isinstance(values[0], str):
             return Effects(unclear=["a command whose name is known only when it runs"])
         if values[0] in self.files.texts and len(values) == 1:
             return self.inner(self.files.texts[values[0]])
         program = values[0].rsplit("/", 1)[-1]
         special: dict[str, Callable[[list[Value]], Effects]] = {
-            "sysctl": self.sysctl, "nsenter": self.nsenter, "chroot": self.chroot, "tee": self.tee, "sleep": _sleep,
+            "sysctl": self.sysctl, "nsenter": self.nsenter, "chroot": self.chroot, "tee": self.tee,
+            "sleep": commands.sleep,
         }  # fmt: skip
-        printed = _printed(program, values[1:])
+        printed = commands.printed(program, values[1:])
         target = self.redirected(redirections)
         if target is not None:
             if printed is None:
@@ -299,7 +334,7 @@ class _Shell:
             return self.inner_shell(values[1:])
         if program in special:
             return special[program](values[1:])
-        return _plain(program, values[1:])
+        return commands.plain(program, values[1:])
 
     def redirected(self, redirections: Sequence[syntax.Redirection]) -> str | None:
         """The file that output goes to, unless that is a terminal or nothing."""
@@ -339,12 +374,18 @@ class _Shell:
                 text = values[index + 1] if index + 1 < len(values) else Unknown()
                 if not isinstance(text, str):
                     break
-                return self.inner(text)
+                inner = self.child()
+                inner.errexit = any(isinstance(w, str) and _is_errexit(w) for w in values[: index + 1])
+                return replace(inner.script(text), exits=Exit.NO)
         return Effects(unclear=["a script that is not in the manifest"])
 
     def inner(self, text: str) -> Effects:
         """A script in a shell of its own."""
-        return replace(self, depth=self.depth + 1, out=None, variables=dict(self.variables)).script(text)
+        return replace(self.child().script(text), exits=Exit.NO)
+
+    def child(self) -> _Shell:
+        """A shell in this one: what it changes in its variables is its own."""
+        return replace(self, depth=self.depth + 1, out=None, variables=dict(self.variables), errexit=False)
 
     def sysctl(self, values: list[Value]) -> Effects:
         """`sysctl -w a=b …`; reading is harmless, files are unclear."""
@@ -415,6 +456,10 @@ class _Shell:
         return out
 
 
+def _is_errexit(word: str) -> bool:
+    return word == "errexit" or (word.startswith("-") and not word.startswith("--") and "e" in word)
+
+
 def _assignment(word: syntax.Word) -> tuple[str, syntax.Word] | None:
     """The name and the value's word of `NAME=value`."""
     name = ""
@@ -439,66 +484,6 @@ def _dotted(name: str) -> str:
     """A path below /proc/sys, or a name with slashes, as a dotted name; a dot in it becomes a slash."""
     slash, dot = name.find("/"), name.find(".")
     return name.translate({ord("/"): ".", ord("."): "/"}) if slash >= 0 and (dot < 0 or slash < dot) else name
-
-
-def _takes_the_value(command: syntax.Command) -> bool:
-    """Whether a filter leaves just the value of `name = value`."""
-    words = [w.literal for w in command.words] if isinstance(command, syntax.Simple) else []
-    return words in (
-        ["awk", "{print $3}"], ["awk", "{print $NF}"], ["awk", "{ print $3 }"], ["awk", "{ print $NF }"],
-        ["cut", "-d=", "-f2"], ["cut", "-d", "=", "-f2"], ["cut", "-d", "=", "-f", "2"], ["cut", "-d ", "-f3"],
-        ["cut", "-d", " ", "-f3"], ["cut", "-d", " ", "-f", "3"], ["tr", "-d", " "], ["tr", "-d", "[:space:]"],
-        ["xargs"],
-    )  # fmt: skip
-
-
-def _printed(program: str, values: Sequence[Value]) -> str | None:
-    """What echo or printf prints, when it is known."""
-    if program not in ("echo", "printf") or any(not isinstance(v, str) for v in values):
-        return None
-    words = [v for v in values if isinstance(v, str)]
-    if program == "echo":
-        while words and words[0] in ("-n", "-e", "-ne", "-en"):
-            words = words[1:]
-        return " ".join(words)
-    if len(words) == 2 and words[0] in ("%s", "%s\\n", "%d", "%d\\n"):
-        return words[1]
-    return words[0].removesuffix("\\n") if len(words) == 1 and "%" not in words[0] else None
-
-
-def _sleep(values: list[Value]) -> Effects:
-    first = values[0] if values else None
-    if not isinstance(first, str):
-        return Effects(idles=True)
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", first)
-    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]] if match else float("inf")
-    return Effects(idles=seconds >= LONG_S)
-
-
-def _plain(program: str, values: Sequence[Value]) -> Effects:
-    """Commands that set nothing."""
-    if program == "cat" and not values:
-        return Effects(idles=True)  # it reads what nobody writes: the way of containers with `stdin: true` to wait
-    if program in _HARMLESS:
-        return Effects()
-    if program in ("pause", "sleep") or (program == "tail" and list(values[:1]) in (["-f"], ["-F"])):
-        return Effects(idles=True)
-    if program == "ulimit":
-        return Effects(notes=["ulimit: it ends with the container that calls it, and changes nothing for others"])
-    if program in _INSTALLERS:
-        wanted = _INSTALLERS[program]
-        words = [v for v in values if isinstance(v, str) and not v.startswith("-")]
-        if len(words) < len([v for v in values if isinstance(v, str) and not v.startswith("-")]) or not words:
-            return Effects(unclear=[f"{program} without a known package"])
-        packages = set(words) - set(wanted)
-        if packages <= _TOOLS and (not wanted or words[0] in wanted):
-            return Effects()
-        return Effects(unclear=[f"it installs {', '.join(sorted(packages)) or 'something'}"])
-    if program == "mount":
-        words = [v if isinstance(v, str) else "" for v in values]
-        if "remount" in " ".join(words) and words[-1] in ("/proc/sys", "/proc", "/sys"):
-            return Effects()
-    return Effects(unclear=[f"it runs {program}"])
 
 
 def _test(values: Sequence[Value], path: Callable[[str], str]) -> Condition | None:
@@ -529,6 +514,7 @@ def _negated(condition: Condition | None) -> Condition | None:
 
 def _guarded(found: Effects, condition: Condition | None) -> Effects:
     """What is done under a condition: the guard that says the same, or unclear."""
+    found = replace(found, exits=min(found.exits, Exit.MAYBE))
     if found.changes_nothing or found.unclear:
         return found
     guards = {"lt": ">", "gt": "<", "ne": "", "exists": ""}

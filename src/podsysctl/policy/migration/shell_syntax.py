@@ -98,7 +98,14 @@ class Loop:
     until: bool = False
 
 
-Command = Simple | If | Loop | Sequence
+@dataclass(frozen=True, slots=True)
+class Subshell:
+    """A group in parentheses: its variables and its end are its own."""
+
+    body: Sequence
+
+
+Command = Simple | If | Loop | Sequence | Subshell
 Token = Word | str
 
 
@@ -324,7 +331,7 @@ class _Parser:
             inner = self.sequence()
             self.expect(closing)
             self.only_null_redirections()
-            return inner
+            return inner if word == "{" else Subshell(inner)
         return self.simple()
 
     def conditional(self) -> If:
