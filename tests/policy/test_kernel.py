@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from podsysctl.policy.kernel import evaluate
+from podsysctl.policy.lint.context import Target
+from podsysctl.policy.migration.destination import Nodes, Place, Surroundings, decide
+from podsysctl.policy.migration.effects import Write
 from podsysctl.policy.runtime import Runtime, SandboxNamespaces
 from podsysctl.policy.verdict import Outcome
 from podsysctl.sysctls.catalogue import Access, Namespace
@@ -93,6 +96,15 @@ def test_name_hidden_from_the_user_who_measured_is_judged_by_the_catalogue() -> 
     assert (allowed.outcome, allowed.rule) == (Outcome.ALLOWED, "namespaced (net) by the catalogue")
     refused = evaluate(name, "30", facts, SandboxNamespaces(user=True), Runtime.RUNC).verdict
     assert "hides it in a pod with a user namespace of its own" in refused.reason
+
+
+@pytest.mark.parametrize(("in_pod", "place"), [(InPod.HIDDEN, Place.POD), (InPod.ABSENT, Place.NODE)])
+def test_migration_of_a_hidden_name_asks_the_catalogue(in_pod: InPod, place: Place) -> None:
+    """What nobody could see says nothing of where a value belongs."""
+    name = "net.ipv6.route.gc_thresh"
+    measured = facts(Fact(name, Namespace.NET, in_pod, RW))
+    nodes = Nodes(Target(facts=measured))
+    assert decide(Write(name, "2048"), Surroundings(), nodes).place is place
 
 
 def test_user_limit_is_a_pods_own_only_in_a_user_namespace() -> None:

@@ -114,7 +114,7 @@ def _problem(row: Parameter, dotted: str, value: str) -> str:
 def _owner(row: Parameter, dotted: str, target: Target) -> Namespace:
     """Whose the value is: as measured, else by the catalogue and the kernel's version."""
     fact = target.facts.find(dotted) if target.facts is not None else None
-    if fact is not None:
+    if fact is not None and fact.in_pod is not InPod.HIDDEN:
         return fact.namespace if fact.in_pod in (InPod.OWN, InPod.OWN_READ_ONLY) else Namespace.NODE
     since = row.namespaced_since
     if since is not None and target.kernel is not None and target.kernel < since:
