@@ -28,26 +28,35 @@ _SOURCE = str(Path(__file__).resolve().parents[2])
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]);from podsysctl.kernel.child import main; main()"
 
 
-def ask(request: Mapping[str, Any]) -> Any:
-    """Send one request to a new child and return its answer.
+def start() -> subprocess.Popen[bytes]:
+    """A new child, which waits for its one request. Use it as a context manager; without a request it just ends.
+
+    Most of a child's time goes into its start, which can go on beside other work. Raises KernelError.
+    """
+    command = [sys.executable, "-I", "-S", "-c", _PROGRAM, _SOURCE]
+    try:
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except OSError as error:
+        raise KernelError(f"cannot start {sys.executable}: {error.strerror}", errno=error.errno or 0) from error
+
+
+def ask(request: Mapping[str, Any], started: subprocess.Popen[bytes] | None = None) -> Any:
+    """Send one request to a new child, or to one from `start`, and return its answer.
 
     `op` names the question: read, survey, try, range. Raises KernelError with what the child says went
     wrong.
     """
-    command = [sys.executable, "-I", "-S", "-c", _PROGRAM, _SOURCE]
+    with started or start() as process:
+        try:
+            out, err = process.communicate(json.dumps(request).encode(), timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise KernelError(f"the namespace child did not answer within {TIMEOUT_S} s", errno=110) from error
     try:
-        done = subprocess.run(
-            command, input=json.dumps(request).encode(), capture_output=True, timeout=TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise KernelError(f"the namespace child did not answer within {TIMEOUT_S} s", errno=110) from error
-    except OSError as error:
-        raise KernelError(f"cannot start {sys.executable}: {error.strerror}", errno=error.errno or 0) from error
-    try:
-        answer = json.loads(done.stdout)
+        answer = json.loads(out)
     except ValueError as error:
-        tail = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise KernelError(f"the namespace child failed: {' '.join(tail) or done.returncode}", errno=0) from error
+        tail = err.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise KernelError(f"the namespace child failed: {' '.join(tail) or process.returncode}", errno=0) from error
     if "error" in answer:
         raise KernelError(answer["error"], errno=answer["errno"], hint=answer.get("hint", ""))
     return answer["result"]
@@ -65,7 +74,10 @@ def read_in_user_namespace(names: Sequence[SysctlName], target: Namespaces) -> d
 
 def main() -> None:
     """The child's side: one request from standard input, one answer to standard output."""
-    request = json.load(sys.stdin)
+    text = sys.stdin.read()
+    if not text:
+        return  # nobody asked
+    request = json.loads(text)
     try:
         answer: dict[str, Any] = {"result": _answer(request)}
     except KernelError as error:

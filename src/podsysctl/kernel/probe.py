@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -43,17 +44,18 @@ class Disagreement:
 
 
 def measure(*, write: bool = False) -> KernelFacts:
-    """Survey this kernel. About 0.1 s; with `write` the leak test runs too.
+    """Survey this kernel. About a tenth of a second; with `write` the leak test runs too.
 
     Instances of interfaces and processors are folded into one entry, as in the catalogue. Nothing on the
     host is written. Raises KernelError when this user may make no namespaces at all.
     """
     privileged = namespaces.can_create()
-    before = _by_name(procsys.list_entries())
-    fresh: _Survey = {}
-    if privileged:
-        fresh = _by_name(namespaces.run_in_fresh(THREAD_KINDS, procsys.list_entries))
-    in_child, own_user = _survey_in_child(privileged)
+    with child.start() as process:
+        before = _by_name(procsys.list_entries())
+        fresh: _Survey = {}
+        if privileged:
+            fresh = _by_name(namespaces.run_in_fresh(THREAD_KINDS, procsys.list_entries))
+        in_child, own_user = _survey_in_child(privileged, process)
     in_user = _by_name(_entries(in_child["user"]))
     in_pid = _by_name(_entries(in_child["pid"]))
     home = _by_name(procsys.list_entries())
@@ -76,10 +78,12 @@ def measure(*, write: bool = False) -> KernelFacts:
     return leak.test(result) if write else result
 
 
-def _survey_in_child(privileged: bool) -> tuple[dict[str, list[tuple[str, int, int]]], bool]:
+def _survey_in_child(
+    privileged: bool, process: subprocess.Popen[bytes]
+) -> tuple[dict[str, list[tuple[str, int, int]]], bool]:
     """The survey in a new user namespace; where root may make none (in a chroot, for one), without it."""
     try:
-        return child.ask({"op": "survey", "own_user": True}), True
+        return child.ask({"op": "survey", "own_user": True}, process), True
     except KernelError:
         if not privileged:
             raise
