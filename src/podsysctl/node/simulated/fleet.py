@@ -30,8 +30,8 @@ SELECTOR = f"{ANNOTATION}=true"
 """Selects the nodes that are simulated."""
 
 HEARTBEAT_S = 30.0
-"""Interval of each node's lease: thrice a kubelet's, since a thousand nodes share one process; half of what the
-node controller waits."""
+"""Interval of each node's lease: thrice a kubelet's, since a thousand nodes share one process, and well below the
+50 s that the node controller waits."""
 
 WORKERS = 16
 """Nodes registered, pods worked on, and configurations changed at once; more would only wait in the server."""
@@ -168,7 +168,7 @@ class SimulatedFleet:
             else:
                 await self._write(pod, node.status_of(pod))
         except StatusError as error:
-            if error.code not in (404, 409):  # gone, or another pod of that name
+            if error.code != 404:
                 raise
 
     async def _end(self, node: SimulatedNode, pod: pods.Pod) -> None:
@@ -208,7 +208,9 @@ async def remove_others(client: Client, names: Collection[str]) -> None:
 
 
 def _retry(key: Hashable, error: PodsysctlError) -> bool:
-    log.warning("simulated %s: %s", key, error.message)
+    """Conflicts are races: another look finds the newer object, or another one of that name."""
+    if not (isinstance(error, StatusError) and error.code == 409):
+        log.warning("simulated %s: %s", key, error.message)
     return isinstance(error, StatusError | ConnectionFailedError)
 
 
