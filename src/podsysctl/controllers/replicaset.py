@@ -10,6 +10,7 @@ from collections import Counter
 
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.controllers import conditions, podstate, rejections
+from podsysctl.controllers.pauses import Pauses
 from podsysctl.controllers.podcontrol import from_template
 from podsysctl.controllers.podowner import PodOwner, all_done, in_batches
 from podsysctl.controllers.rejections import Brake
@@ -35,12 +36,14 @@ class ReplicaSetController(PodOwner):
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         self._told: dict[str, int] = {}
+        self._pauses = Pauses(scope.clock)
 
     async def reconcile(self, key: str) -> None:
         """Make or delete pods, then write the status."""
         owner = self._owners.store.get(key)
         if owner is None:
             self._told.pop(key, None)
+            self._pauses.forget(key)
             return
         ready_to_act = self._expectations.satisfied(key)
         mine = self._pods.by_index("controller", owner["metadata"]["uid"])
@@ -56,7 +59,7 @@ class ReplicaSetController(PodOwner):
             except PodsysctlError as error:
                 failure = error
         terminating = [pod for pod in mine if is_deleting(pod) and not podstate.is_finished(pod)]
-        await self._write_status(owner, active, len(terminating), failure, brake)
+        await self._write_status(key, owner, self._status(owner, active, len(terminating), failure, brake))
         if brake is not None:
             self._tell(key, owner, brake)
             if brake.wait_s:
@@ -84,18 +87,14 @@ class ReplicaSetController(PodOwner):
 
         await in_batches(range(count), one)
 
-    async def _write_status(
-        self,
-        owner: Object,
-        active: list[Object],
-        terminating: int,
-        failure: PodsysctlError | None,
-        brake: Brake | None,
-    ) -> None:
-        status = self._status(owner, active, terminating, failure, brake)
-        if status == (owner.get("status") or {}):
-            return
-        await self.client.update(REPLICA_SETS, {**owner, "status": status}, "status")
+    async def _write_status(self, key: str, owner: Object, status: Object) -> None:
+        """Write what changed, or come back when counts alone did and the cluster is busy."""
+        old = owner.get("status") or {}
+        left_s = self._pauses.left_s(key, old, status, len(self._pods.store))
+        if left_s > 0:
+            self.queue.add_after(key, left_s)
+        elif status != old:
+            await self.client.update(REPLICA_SETS, {**owner, "status": status}, "status")
 
     def _status(
         self,
