@@ -160,6 +160,7 @@ def test_catalogue_ranges_are_not_wider_than_the_kernel() -> None:
         ({"type": "enum"}, "needs its choices"),
         ({"since": "2.6 or so"}, "not a version"),
         ({"since": "5.2", "namespaced_since": "5.1"}, "namespaced before it exists"),
+        ({"since": "2.6.27", "namespaced_since": "2.6.25"}, "namespaced before it exists"),
     ],
 )
 def test_parse_row_contradiction_is_refused(columns: dict[str, object], message: str) -> None:

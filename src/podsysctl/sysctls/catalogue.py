@@ -242,6 +242,11 @@ def _version(text: str) -> KernelVersion | None:
     return parse_kernel_version(text) if text else None
 
 
+def _numbers(text: str) -> tuple[int, ...]:
+    """All numbers of a version, since before 3.0 the third one is what counts."""
+    return tuple(int(number) for number in text.split("."))
+
+
 def _exact(text: str) -> KernelVersion | None:
     """The version, or None for one that is only known to be no younger."""
     version = _version(text)
@@ -267,7 +272,7 @@ def _check(row: Parameter) -> None:
         raise CatalogueError(f"{row.name}: visible is {row.visible!r}")
     if not re.fullmatch(r"(?:\d+(?:\.\d+){1,2}(?: or older)?)?", row.since_text):
         raise CatalogueError(f"{row.name}: since is {row.since_text!r}, not a version or one with `or older`")
-    if row.namespaced_since is not None and row.since is not None and row.namespaced_since < row.since:
+    if row.namespaced_since_text and row.since and _numbers(row.namespaced_since_text) < _numbers(row.since_text):
         raise CatalogueError(f"{row.name}: is namespaced before it exists")
     if row.namespaced_since is not None and row.namespace is Namespace.NODE:
         raise CatalogueError(f"{row.name}: is namespaced since {row.namespaced_since}, yet its namespace is node")
