@@ -105,4 +105,3 @@ def _owner(pod: Object) -> tuple[str, str]:
         if reference.get("controller"):
             return str(reference["kind"]), f"{namespace}/{reference['name']}"
     return "privileged pod", f"{namespace}/{metadata['name']}"
-

@@ -28,6 +28,8 @@ _SILENT = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/proc/self/fd/1
 _PROC_SYS = "/proc/sys/"
 _SETTINGS = ("/etc/sysctl.conf", "/etc/sysctl.d/", "/etc/security/limits")
 """Files that a person writes on a machine, and copies into containers, where they mean nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What a test asks. `relation` of the present value to `operand`: lt, gt or ne; `exists` only asks for a file."""
