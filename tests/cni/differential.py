@@ -396,11 +396,20 @@ def _run(case: Case, program: str, one: Sandbox, other: Sandbox, directory: str)
 
 
 def _level(one: Sandbox, other: Sandbox, wanted: dict[str, str]) -> None:
-    """Give both sides the same values again."""
-    for name, value in wanted.items():
-        if name in POOL:
-            one.write(name, value)
-            other.write(name, value)
+    """Give both sides the same values again.
+
+    One value bounds another (no port range may begin below the first unprivileged port), so what is refused at first
+    is written once more when the others are there.
+    """
+    for box in (one, other):
+        refused = []
+        for name in POOL:
+            try:
+                box.write(name, wanted[name])
+            except OSError:
+                refused.append(name)
+        for name in refused:
+            box.write(name, wanted[name])
 
 
 def _file(path: str) -> str:

@@ -124,6 +124,15 @@ async def test_security_context_is_enforced(cluster: Cluster) -> None:
     assert (await cluster.execute(found, "bash", "-c", probe)).strip() == "read-only"
 
 
+async def test_pod_that_wants_a_user_namespace_is_not_started_without(cluster: Cluster) -> None:
+    """Running it as the host's root would break what it relies on; the text is the kubelet's."""
+    await cluster.create(pod("a", hostUsers=False))
+    text = "can't set `spec.hostUsers: false`, runtime does not support user namespaces"
+    assert await cluster.wait_event("a", "FailedCreatePodSandBox") == f"Failed to create pod sandbox: {text}"
+    await cluster.wait("a", lambda p: waiting(p) == "ContainerCreating")
+    assert await cluster.sandboxes() == []
+
+
 async def test_run_as_non_root_refuses_image_of_root(cluster: Cluster) -> None:
     """An image that runs as root is not started under runAsNonRoot, and the reason is upstream's."""
     created = await cluster.create(pod("a", securityContext={"runAsNonRoot": True}))

@@ -48,6 +48,22 @@ def build(
     return out
 
 
+def find_unmet(pod: pods.Pod) -> str | None:
+    """What the pod asks for and its sandbox would not have, in the kubelet's words (userns_manager.go).
+
+    A pod that wants a user namespace of its own relies on it: its root must not be the host's.
+
+    >>> find_unmet({"spec": {"hostUsers": False}})
+    "can't set `spec.hostUsers: false`, runtime does not support user namespaces"
+    >>> find_unmet({"spec": {"hostUsers": True}})
+    """
+    if pods.spec(pod).get("hostUsers") is not False:
+        return None
+    handler = pods.spec(pod).get("runtimeClassName") or ""
+    runtime = f'RuntimeClass handler "{handler}"' if handler else "runtime"
+    return f"can't set `spec.hostUsers: false`, {runtime} does not support user namespaces"
+
+
 def _security(pod: pods.Pod) -> Any:
     context = pods.security_context(pod)
     out = cri.LinuxSandboxSecurityContext(

@@ -110,6 +110,12 @@ class PodSync:
     ) -> tuple[str, tuple[str, ...]] | None:
         """Make the sandbox; its id and addresses, or None after a failure, which is told as an event."""
         shared = self._shared
+        unmet = sandbox.find_unmet(pod)
+        if unmet is not None:
+            text = f"Failed to create pod sandbox: {unmet}"
+            shared.events.pod(pod, events.WARNING, events.FAILED_CREATE_SANDBOX, text)
+            outcome.error = unmet
+            return None
         config = self._sandbox_config(pod, plan.sandbox.attempt)
         shared.paths.pod_logs(pod).mkdir(mode=0o755, parents=True, exist_ok=True)
         try:
