@@ -119,3 +119,11 @@ def test_origin_of_what_nobody_speaks_of_has_no_empty_table(run: Run) -> None:
     done = run("sysctl", "origin", "kernel.random.boot_id")
     assert (done.code, "WHO" in done.out) == (0, False)
     assert "computed by the kernel" in done.out
+
+
+def test_undo_of_a_journal_that_is_not_there_makes_none(run: Run, tmp_path: Path) -> None:
+    """A misspelt file must not look like work done."""
+    done = run("sysctl", "set", "--undo", "--journal", str(tmp_path / "none"))
+    assert (done.code, done.out) == (2, "")
+    assert f"there is no journal {tmp_path}/none" in done.err
+    assert list(tmp_path.iterdir()) == []

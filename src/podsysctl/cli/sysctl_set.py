@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 
 from podsysctl.base.errors import KernelError, UsageError, ValueSyntaxError
@@ -116,6 +117,8 @@ def _undo(args: argparse.Namespace) -> int:
 
     if not args.journal or args.assignments:
         raise UsageError("--undo needs --journal and no assignments")
+    if not os.path.lexists(args.journal):
+        raise UsageError(f"there is no journal {args.journal}, so there is nothing to put back")
     with Journal(args.journal) as journal:
         restored = procsys.restore(journal)
     for item in restored:
