@@ -114,6 +114,30 @@ def test_record_update_create_of_pod_owns_fields_as_upstream_writes_them() -> No
     ]
 
 
+def test_record_update_follows_how_each_field_holds_its_struct() -> None:
+    """A container has resources by value, a pod by pointer; what an event writes even when it is unset is no change."""
+    amounts = {"limits": {"cpu": "1"}}
+    stored = created(pod({"name": "c", "resources": amounts}, resources=amounts), "m", POD)
+    spec = owners(stored)["m"]["f:spec"]
+    owned = {"f:limits": {".": {}, "f:cpu": {}}}
+    assert spec["f:resources"] == {".": {}, **owned}
+    assert spec["f:containers"]['k:{"name":"c"}']["f:resources"] == {".": {}, **owned}
+
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "e"},
+        "involvedObject": {"name": "p"},
+        "reason": "r",
+        "eventTime": None,
+        "firstTimestamp": None,
+        "reportingComponent": "",
+    }
+    assert owners(created(event, "m", schemas.builtin("core/v1.Event"))) == {
+        "m": {"f:involvedObject": {}, "f:reason": {}}
+    }
+
+
 def test_record_update_other_manager_takes_only_what_changed() -> None:
     """An update takes changed fields from their owner and leaves the rest."""
     old = created(config_map({"a": "1", "b": "1"}))
@@ -276,7 +300,7 @@ def test_apply_keyed_list_merges_elements() -> None:
         ),
         (
             pod({"name": {"a": None}}),
-            '.spec.containers[name=a=null].name: expected string, got &value.valueUnstructured{Value:map[string]'
+            ".spec.containers[name=a=null].name: expected string, got &value.valueUnstructured{Value:map[string]"
             'interface {}{"a":interface {}(nil)}}',
         ),
         (

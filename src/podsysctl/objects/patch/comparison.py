@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from podsysctl.objects import goshape
 from podsysctl.objects.patch import fieldset, typed
 from podsysctl.objects.patch.typed import ABSENT
-from podsysctl.objects.schema import ANY, LIST, OBJECT, Schema
+from podsysctl.objects.schema import ANY, OBJECT, Schema
 
 
 @dataclass(slots=True)
@@ -109,20 +110,16 @@ def _compare_maps(left: Any, right: Any, schema: Schema, path: fieldset.Path, ou
         below = typed.child_schema(schema, key) or Schema(ANY)
         old, new = mine.get(key, ABSENT), theirs.get(key, ABSENT)
         if both and schema.kind == OBJECT and schema.go_name:
-            old, new = _always_there(old, below, schema, key), _always_there(new, below, schema, key)
+            old, new = _always_there(old, schema, key), _always_there(new, schema, key)
         _compare(old, new, below, (*path, f"f:{key}"), out)
 
 
-def _always_there(value: Any, schema: Schema, parent: Schema, key: str) -> Any:
-    """The zero value of what Go's struct cannot leave out."""
+def _always_there(value: Any, parent: Schema, key: str) -> Any:
+    """The value, or the zero value of what the struct's JSON cannot leave out: its coming into being is no change."""
     if value is not ABSENT:
         return value
-    if typed.by_value(schema):
-        return {}
-    declared = parent.fields.get(key)
-    if declared is not None and declared.required and (schema.kind == LIST or typed.is_map_type(schema)):
-        return None
-    return ABSENT
+    declared = goshape.struct_of(parent).fields.get(key)
+    return ABSENT if declared is None or declared.zero is goshape.ABSENT else declared.zero
 
 
 def _compare_lists(left: list[Any], right: list[Any], schema: Schema, path: fieldset.Path, out: Comparison) -> None:

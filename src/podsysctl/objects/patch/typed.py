@@ -28,57 +28,6 @@ _STRING = Schema("string", type_name="string")
 _NUMBERS = frozenset({"int32", "int64", "double"})
 _TEXTS = frozenset({"string", "bytes", "Duration"})
 
-_BY_VALUE = frozenset(
-    [
-        "ObjectMeta",
-        "ListMeta",
-        "PodSpec",
-        "PodStatus",
-        "PodTemplateSpec",
-        "NodeSpec",
-        "NodeStatus",
-        "NodeSystemInfo",
-        "NodeDaemonEndpoints",
-        "DaemonEndpoint",
-        "NamespaceSpec",
-        "NamespaceStatus",
-        "ServiceSpec",
-        "ServiceStatus",
-        "LoadBalancerStatus",
-        "ResourceRequirements",
-        "ContainerState",
-        "ObjectReference",
-        "EventSource",
-        "RoleRef",
-        "DeploymentSpec",
-        "DeploymentStatus",
-        "DeploymentStrategy",
-        "ReplicaSetSpec",
-        "ReplicaSetStatus",
-        "DaemonSetSpec",
-        "DaemonSetStatus",
-        "DaemonSetUpdateStrategy",
-        "StatefulSetSpec",
-        "StatefulSetStatus",
-        "StatefulSetUpdateStrategy",
-        "JobSpec",
-        "JobStatus",
-        "JobTemplateSpec",
-        "CronJobSpec",
-        "CronJobStatus",
-        "LeaseSpec",
-        "PodDisruptionBudgetSpec",
-        "PodDisruptionBudgetStatus",
-        "CustomResourceDefinitionSpec",
-        "CustomResourceDefinitionStatus",
-        "CustomResourceDefinitionNames",
-        "ScaleSpec",
-        "ScaleStatus",
-    ]
-)
-"""Types that Go embeds by value: a parent always holds them, so their coming into being is no change.
-Source: the Go structs under k8s.io/api, 1.36."""
-
 
 class ElementError(Exception):
     """A list element that has no identity of its own."""
@@ -268,11 +217,6 @@ def go_syntax(value: Any) -> str:
     if value is None:
         return "interface {}(nil)"
     return quote(value) if isinstance(value, str) else gotext.json_text(value)
-
-
-def by_value(schema: Schema) -> bool:
-    """Whether Go holds this type by value, so that a parent that exists always has one."""
-    return schema.kind == OBJECT and schema.go_name in _BY_VALUE
 
 
 def field_set(value: Any, schema: Schema) -> fieldset.Node:
