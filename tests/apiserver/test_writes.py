@@ -398,6 +398,20 @@ async def test_equal_owner_references_are_kept_once_with_a_warning(api: Api) -> 
     assert warning.endswith(" observed: u")
 
 
+async def test_integers_too_large_for_their_type_lose_their_upper_bits_where_maps_are_converted(api: Api) -> None:
+    """Server-side apply and strategic merge cut, as Go's conversion does; decoded JSON is refused."""
+    large = {"spec": {"terminationGracePeriodSeconds": 30, "priority": 2**32}}
+    applied = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "q"}, "spec": {**pod()["spec"], **large["spec"]}}
+    reply = await api.call("PATCH", f"{PODS}/q", applied, media=APPLY, fieldManager="m")
+    assert (reply.code, reply.body["spec"]["priority"]) == (201, 0)
+    reply = await api.call("PATCH", f"{PODS}/q", large, media=STRATEGIC)
+    assert (reply.code, reply.body["spec"]["priority"]) == (200, 0)
+    reply = await api.call("PATCH", f"{PODS}/q", large, media=MERGE)
+    assert reply.message.endswith(
+        "json: cannot unmarshal number 4294967296 into Go struct field PodSpec.spec.priority of type int32"
+    )
+
+
 async def test_values_that_their_type_cannot_hold_are_told_as_each_verb_does(api: Api) -> None:
     """Server-side apply and strategic merge convert maps; the other verbs decode JSON."""
     await api.make(PODS, pod())

@@ -19,7 +19,7 @@ from podsysctl.apiserver.write import Change, Object, Write
 from podsysctl.base.errors import StatusError
 from podsysctl.objects import decode, fielderrors, patch, status
 from podsysctl.objects.decode import Decoded
-from podsysctl.objects.patch import apply, jsonpatch, managed
+from podsysctl.objects.patch import apply, jsonpatch, managed, typed
 from podsysctl.objects.patch.strategic import go_map
 from podsysctl.objects.patch.typed import ElementError
 
@@ -91,7 +91,7 @@ def patching(call: Call, raw: bytes, media: str, wanted: WriteOptions) -> Change
             return _bad_patch(orjson.dumps(patched_object(old, body, media, call)).decode(), text)
 
         try:
-            decoded = _decoded(call, patched)
+            decoded = (_converted if media == STRATEGIC else _decoded)(call, patched)
         except StatusError as error:
             text = _conversion_text(error.message, kind.kind) if media == STRATEGIC else error.message
             raise refuse(text) from error
@@ -167,7 +167,7 @@ def applying(call: Call, done: Write, raw: bytes, wanted: WriteOptions) -> Chang
             # Of the stored object: what was sent has been checked.
             raise StatusError(500, "", f"failed to create typed live object: {error}") from error
         try:
-            return _decoded(call, merged).object
+            return _converted(call, merged).object
         except StatusError as error:
             raise _unconvertible(config, error.message) from error
 
@@ -197,3 +197,14 @@ def _conversion_text(text: str, kind: str) -> str:
 def _decoded(call: Call, obj: Object) -> Decoded:
     decoded = decode.decode_value(obj, call.resource.schema, call.resource.kind)
     return customresource.prune(call.resource, decoded) if call.resource.definition is not None else decoded
+
+
+def _converted(call: Call, obj: Object) -> Decoded:
+    """The same of what upstream has as a map already: integers too large for their type lose their upper bits."""
+    try:
+        return _decoded(call, obj)
+    except StatusError:
+        narrowed = typed.narrowed(obj, call.resource.schema)
+        if call.resource.definition is not None or narrowed == obj:
+            raise
+    return _decoded(call, narrowed)
