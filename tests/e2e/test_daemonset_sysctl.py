@@ -16,6 +16,7 @@ import yaml
 
 from tests.e2e.cluster import Cluster, wait_until
 from tests.e2e.pods import manifest, pod
+from tests.metrics import reading
 
 pytestmark = pytest.mark.e2e
 
@@ -80,6 +81,13 @@ def test_daemonset_sets_the_node_only_under_the_privileged_constraint(setter: Cl
     told = wait_until(lambda: refusals(setter), 30, "the DaemonSet's pod to be refused")
     assert told[0] == "Error creating: " + GOLDEN.format(name="sysctl-setter-")
     assert FILE.read_text().strip() == interval
+
+    shown = setter.kubectl("get", "--raw", "/metrics").stdout
+    assert reading.value("podsysctl_refused_pods_total", shown, gate="scc", reason="NoConstraintAdmits") >= 1
+    [node] = setter.get("nodes")["items"]
+    applied = {"node": node["metadata"]["name"], "profile": "machine-defaults"}
+    assert reading.value("podsysctl_profile_applied", shown, **applied) == 1
+    assert reading.value("podsysctl_reconcile_duration_seconds_count", shown, controller="daemonset-controller") >= 1
 
     setter.podsysctl("policy", "add-scc-to-user", "privileged", "-z", "sysctl-setter", "-n", NAMESPACE)
     wait_until(lambda: FILE.read_text().strip() == VALUE, 60, "the node to have the DaemonSet's value")
