@@ -201,14 +201,18 @@ async def test_restart_of_the_process_leaves_pods_and_configuration_alone(tmp_pa
 
 
 async def test_nodes_of_an_earlier_start_go(tmp_path: Path) -> None:
-    """Only simulated ones, and only those that are not wanted any more."""
+    """Only simulated ones, and only those that are not wanted any more; their pods go with them."""
     async with running(kubelet=False, scheduler=False) as cluster:
         await cluster.add_node("real")
         async with fleet(cluster, tmp_path, 3):
             await cluster.until(lambda: are_nodes(cluster, 4))
+            for node in ("simulated-0", "simulated-1"):
+                await cluster.client.create(PODS, pod(f"on-{node}", node=node))
+                await cluster.until(lambda node=node: phase(cluster, f"on-{node}"))
         await remove_others(cluster.client, ["simulated-0"])
         found = (await cluster.client.list(NODES)).items
         assert sorted(n["metadata"]["name"] for n in found) == ["real", "simulated-0"]
+        assert [p["metadata"]["name"] for p in await cluster.pods()] == ["on-simulated-0"]
 
 
 async def are_nodes(cluster: Cluster, count: int) -> bool:

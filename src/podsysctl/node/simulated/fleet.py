@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Hashable, Iterable, Mapping
 from pathlib import Path
 
 from podsysctl.base.clock import Clock, SystemClock
@@ -195,16 +195,23 @@ class SimulatedFleet:
 
 
 async def remove_others(client: Client, names: Collection[str]) -> None:
-    """Delete the simulated nodes of an earlier start that are not of this one. Raises StatusError."""
+    """Delete the simulated nodes of an earlier start that are not of this one, and their pods. Raises StatusError."""
     for node in (await client.list(NODES, label_selector=SELECTOR)).items:
         name = node["metadata"]["name"]
         if name in names:
             continue
-        try:
-            await client.delete(NODES, name)
-        except StatusError as error:
-            if error.code != 404:
-                raise
+        await _delete(client.delete(NODES, name))
+        for pod in (await client.list(PODS, field_selector=f"spec.nodeName={name}")).items:
+            await _delete(client.delete(PODS, pods.name(pod), pods.namespace(pod), grace_period_s=0))
+
+
+async def _delete(deletion: Awaitable[object]) -> None:
+    """Carry out a deletion; what is gone already is no error. Raises StatusError."""
+    try:
+        await deletion
+    except StatusError as error:
+        if error.code != 404:
+            raise
 
 
 def _retry(key: Hashable, error: PodsysctlError) -> bool:
