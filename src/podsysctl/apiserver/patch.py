@@ -5,7 +5,6 @@ Source of codes and texts: Kubernetes 1.36 `apiserver/pkg/endpoints/handlers/pat
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import orjson
@@ -19,7 +18,7 @@ from podsysctl.apiserver.write import Change, Object, Write
 from podsysctl.base.errors import StatusError
 from podsysctl.objects import decode, fielderrors, patch, status
 from podsysctl.objects.decode import Decoded
-from podsysctl.objects.patch import apply, jsonpatch, managed, typed
+from podsysctl.objects.patch import apply, conversion, jsonpatch, managed
 from podsysctl.objects.patch.strategic import go_map
 from podsysctl.objects.patch.typed import ElementError
 
@@ -93,7 +92,9 @@ def patching(call: Call, raw: bytes, media: str, wanted: WriteOptions) -> Change
         try:
             decoded = (_converted if media == STRATEGIC else _decoded)(call, patched)
         except StatusError as error:
-            text = _conversion_text(error.message, kind.kind) if media == STRATEGIC else error.message
+            message = error.message
+            strategic = media == STRATEGIC
+            text = _conversion_text(call, patched, message) if strategic else _decoding_text(call, message)
             raise refuse(text) from error
         if owners:
             decoded.object["metadata"]["managedFields"] = owners
@@ -169,29 +170,27 @@ def applying(call: Call, done: Write, raw: bytes, wanted: WriteOptions) -> Chang
         try:
             return _converted(call, merged).object
         except StatusError as error:
-            raise _unconvertible(config, error.message) from error
+            raise _unconvertible(call, config, merged, error.message) from error
 
     return change
 
 
-_NUMBER_REFUSED = re.compile(r"json: cannot unmarshal number (\S+) into Go .* of type (\w+)$")
-
-
-def _unconvertible(config: Object, text: str) -> StatusError:
+def _unconvertible(call: Call, config: Object, merged: Object, text: str) -> StatusError:
     """500 for an applied object that its type cannot hold, where the other verbs answer 400."""
     gvk = apply.kind_text(config.get("apiVersion", ""), config.get("kind", ""))
     subject = apply.subject_text(config)
     head = f"failed to convert new object ({subject}) to proper version: unable to convert unstructured object to"
-    return StatusError(500, "", f"{head} {gvk}: {_conversion_text(text, str(config.get('kind', '')))}")
+    return StatusError(500, "", f"{head} {gvk}: {_conversion_text(call, merged, text)}")
 
 
-def _conversion_text(text: str, kind: str) -> str:
+def _decoding_text(call: Call, text: str) -> str:
+    return text.partition(f" cannot be handled as a {call.resource.kind.kind}: ")[2] or text
+
+
+def _conversion_text(call: Call, obj: Object, text: str) -> str:
     """What does not fit, as upstream says it when the object is a map already and not JSON."""
-    text = text.partition(f" cannot be handled as a {kind}: ")[2] or text
-    number = _NUMBER_REFUSED.match(text)
-    if number is None:
-        return text
-    return f"cannot convert {'float64' if '.' in number[1] else 'int64'} to {number[2]}"
+    text = _decoding_text(call, text)
+    return text if call.resource.definition is not None else conversion.error_text(obj, call.resource.schema, text)
 
 
 def _decoded(call: Call, obj: Object) -> Decoded:
@@ -204,7 +203,7 @@ def _converted(call: Call, obj: Object) -> Decoded:
     try:
         return _decoded(call, obj)
     except StatusError:
-        narrowed = typed.narrowed(obj, call.resource.schema)
+        narrowed = conversion.narrowed(obj, call.resource.schema)
         if call.resource.definition is not None or narrowed == obj:
             raise
     return _decoded(call, narrowed)

@@ -219,19 +219,6 @@ def go_syntax(value: Any) -> str:
     return quote(value) if isinstance(value, str) else gotext.json_text(value)
 
 
-def narrowed(value: Any, schema: Schema) -> Any:
-    """The value with each integer cut to the bits of its type, as Go converts it."""
-    if isinstance(value, dict) and schema.kind in (OBJECT, MAP):
-        children = {key: child_schema(schema, key) for key in value}
-        return {key: item if (c := children[key]) is None else narrowed(item, c) for key, item in value.items()}
-    if isinstance(value, list) and schema.kind == LIST:
-        return [narrowed(item, schema.item or _ANYTHING) for item in value]
-    if schema.kind not in ("int32", "int64") or type(value) not in (int, float) or value % 1:
-        return value
-    whole = int(value) if -(2**63) <= value < 2**63 else -(2**63)
-    return whole if schema.kind == "int64" else (whole + 2**31) % 2**32 - 2**31
-
-
 def field_set(value: Any, schema: Schema) -> fieldset.Node:
     """The set of all paths that a value mentions."""
     root: fieldset.Node = {}
