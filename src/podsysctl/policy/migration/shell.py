@@ -133,10 +133,10 @@ class _Shell:
             if total.exits is Exit.YES:
                 break
             asks = self.asks(pipeline)
-            if operator == ";" or not asked:
+            if operator == ";" or (operator == "&&" and not asked):
                 asked, condition = asks, self.condition_of(pipeline) if asks else None
             elif asks or operator == "||":
-                condition = None  # it depends on several questions now
+                asked, condition = asked or asks, None  # it depends on several questions now
             alone = asks and operator == ";" and tree.items[index + 1 : index + 2] and tree.items[index + 1][0] == ";"
             if alone and self.errexit:
                 total.exits = Exit.MAYBE
