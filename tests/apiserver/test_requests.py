@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from podsysctl.apiserver import dispatch
+from podsysctl.apiserver.context import Call
 from podsysctl.base import limits
 from tests.apiserver.api import CONFIG_MAPS, PODS, Api, client_tls, config_map, pod
 
@@ -202,3 +205,49 @@ async def test_version_is_that_of_the_behaviour_shown(api: Api) -> None:
     reply = await api.call("GET", "/version")
     assert reply.body["gitVersion"].startswith("v1.36")
     assert (reply.body["major"], reply.body["minor"]) == ("1", "36")
+
+
+async def test_fault_of_the_server_is_told_as_a_status_and_logged(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A defect is answered in the form that clients read, its place goes to the log, and the server lives on."""
+
+    def defect(*_: object) -> bytes:
+        raise KeyError("defect")
+
+    with monkeypatch.context() as patched:
+        patched.setitem(dispatch._HANDLERS, "list", defect)
+        answer = await api.call("GET", PODS)
+    assert answer.code == 500
+    assert answer.body == {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": "Internal error occurred: This request caused apiserver to panic. Look in the logs for details.",
+        "reason": "InternalError",
+        "details": {"causes": [{"message": "This request caused apiserver to panic. Look in the logs for details."}]},
+        "code": 500,
+    }
+    (record,) = [entry for entry in caplog.records if entry.name == "podsysctl.apiserver"]
+    assert record.getMessage() == f"GET {PODS} failed"
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], KeyError)
+    assert (await api.call("GET", PODS)).code == 200
+
+
+async def test_fault_in_the_middle_of_an_answer_breaks_the_connection(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was begun must not look whole: no second answer is written behind it, and the stream has no proper end."""
+
+    async def half(call: Call) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(call.http)
+        await response.write(b'{"half":')
+        raise KeyError("defect")
+
+    monkeypatch.setitem(dispatch._HANDLERS, "list", half)
+    with pytest.raises(aiohttp.ClientError):
+        await api.call("GET", PODS)
+    assert [entry.getMessage() for entry in caplog.records] == [f"GET {PODS} failed"]

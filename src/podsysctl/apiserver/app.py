@@ -27,6 +27,9 @@ from podsysctl.objects import status
 
 _log = logging.getLogger("podsysctl.apiserver")
 
+_FAULT = "This request caused apiserver to panic. Look in the logs for details."
+"""Upstream's words, which it sends as plain text (apiserver/pkg/server/filters/wrap.go, 1.36)."""
+
 Plain = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
@@ -67,10 +70,16 @@ class Application:
             failure = status.internal(error.message)
         except web.HTTPException as error:
             failure = StatusError(error.status, "", error.reason)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end as a text that clients cannot read
+            failure = status.internal(_FAULT)
+            if not _has_left(http):
+                _log.error("%s %s failed", http.method, http.path_qs, exc_info=error)
         else:
             self._server.audit.done(http, info, trail, response.status)
             return response
         self._server.audit.failed(http, info, trail, failure)
+        if http.writer.output_size > 0 and http.transport is not None:
+            http.transport.abort()  # part of an answer is out: only a broken connection tells that it is not whole
         return respond.error(http, failure, trail.warnings)
 
     async def _answer(self, http: web.Request, info: RequestInfo, trail: Trail) -> web.StreamResponse:
@@ -118,6 +127,11 @@ class Application:
             if response is not None:
                 return response
         raise status.path_not_found()
+
+
+def _has_left(http: web.Request) -> bool:
+    """Whether the client has closed the connection, after which whatever is written to it fails."""
+    return http.transport is None or http.transport.is_closing()
 
 
 def create_app(server: ServerContext) -> web.Application:

@@ -107,11 +107,9 @@ class Cause:
     field: str = ""
 
     def to_dict(self) -> dict[str, str]:
-        """The wire form; absent field is left out, as upstream does."""
-        out = {"reason": self.reason, "message": self.message}
-        if self.field:
-            out["field"] = self.field
-        return out
+        """The wire form, empty fields left out (apimachinery StatusCause: all three are omitempty)."""
+        fields = (("reason", self.reason), ("message", self.message), ("field", self.field))
+        return {key: value for key, value in fields if value}
 
 
 @dataclass(frozen=True, slots=True)
