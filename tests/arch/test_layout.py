@@ -104,16 +104,30 @@ def test_public_functions_have_docstrings() -> None:
     assert missing == []
 
 
-def test_tracked_files_hold_no_address_of_a_registry_or_machine() -> None:
-    """Lock files hold no index address; no tracked file holds a path of a developer's machine."""
+def tracked() -> list[str]:
+    """The files that git knows; skips where it cannot be asked."""
     if shutil.which("git") is None:
         pytest.skip("git is not installed: the tracked files are unknown")
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=TOP, capture_output=True, text=True, check=False
-    ).stdout.split("\0")
-    if tracked == [""]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, capture_output=True, text=True, check=False)
+    if not done.stdout:
         pytest.skip("not a git checkout: the tracked files are unknown")
-    for name in filter(None, tracked):
+    return [name for name in done.stdout.split("\0") if name]
+
+
+def test_tracked_files_hold_no_address_of_a_registry_or_machine() -> None:
+    """Lock files hold no index address; no tracked file holds a path of a developer's machine."""
+    for name in tracked():
         path = TOP / name
         if "requirements" in path.name and path.exists():
             assert not re.search(r"https?://|--(extra-)?index-url", path.read_text()), name
+
+
+def test_tracked_files_hold_no_package() -> None:
+    """Built packages and archives are downloaded, never kept."""
+    assert [name for name in tracked() if name.endswith((".whl", ".egg", ".tar.gz", ".deb", ".pyc"))] == []
+
+
+def test_architecture_question_table_asks_nothing_twice() -> None:
+    """One question, one row."""
+    rows = re.findall(r"^\| (.*\?) \| .* \|$", (TOP / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+    assert len(rows) == len(set(rows))
