@@ -398,6 +398,33 @@ def test_undecided_is_told_and_left(change: tuple[str, str], part: str) -> None:
         assert not result.is_complete
 
 
+UNSEEN = (
+    "for n in 1 2; do sysctl -w vm.swappiness=$n; done",
+    "sysctl -p /etc/sysctl.d/90-db.conf",
+    "sysctl --system",
+    "for n in 1 2; do echo $n > /proc/sys/vm/swappiness; done",
+    "echo $((2 * 5)) | tee /proc/sys/vm/swappiness",
+    "nproc > /proc/sys/vm/swappiness",
+    "sysctl -w $(cat /values)",
+)
+
+
+@pytest.mark.parametrize("script", UNSEEN)
+def test_privileged_container_that_sets_what_is_not_understood_is_told(script: str) -> None:
+    """Not one value of it is known, and yet it is left to decide; without privileges it could set nothing."""
+    text = STATEFUL_SET.format(command=json.dumps(["sh", "-c", script]))
+    result = run(text)
+    assert not result.is_complete
+    assert result.texts == {}
+    assert run(text.replace("privileged: true", "privileged: false")).outcomes == [] or "/proc/sys" in script
+
+
+@pytest.mark.parametrize("script", ["for n in 1; do sysctl -n vm.swappiness; done", "sysctl $(cat /names)", "date | x"])
+def test_privileged_container_that_only_reads_is_no_setter(script: str) -> None:
+    """Nothing is left to decide about what sets nothing, however little of it is understood."""
+    assert run(STATEFUL_SET.format(command=json.dumps(["sh", "-c", script]))).outcomes == []
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

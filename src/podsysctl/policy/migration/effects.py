@@ -32,15 +32,16 @@ class Write:
 class Effects:
     """Everything a command does, as far as it was understood.
 
-    `sysfs` are (path, value); `unknown` names that get a value only the run can tell; `notes` are things done that
-    change nothing; `unclear` says what was not understood: while it is not empty, nothing may be taken away. `exits`
-    tells whether the shell ended, so that what comes after never runs. `idles`
-    when it then only waits, `repeats` when it writes again and again.
+    `sysfs` are (path, value); `unknown` names that get a value only the run can tell; `unnamed` tells that not even
+    the names of some are known; `notes` are things done that change nothing; `unclear` says what was not understood:
+    while it is not empty, nothing may be taken away. `exits` tells whether the shell ended, so that what comes after
+    never runs. `idles` when it then only waits, `repeats` when it writes again and again.
     """
 
     writes: list[Write] = field(default_factory=list)
     sysfs: list[tuple[str, str]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    unnamed: bool = False
     notes: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
     exits: Exit = Exit.NO
@@ -62,6 +63,7 @@ class Effects:
         self.writes += other.writes
         self.sysfs += other.sysfs
         self.unknown += other.unknown
+        self.unnamed = self.unnamed or other.unnamed
         self.notes += other.notes
         self.unclear += other.unclear
         self.exits = max(self.exits, other.exits)

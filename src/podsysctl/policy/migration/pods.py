@@ -58,7 +58,8 @@ def setters_of(spec: Any, nodes: Nodes, *, lasts: bool = True, scripts: Scripts 
     for key in (INIT, REGULAR):
         for index, container in containers_of(spec, key):
             effects = effects_of(spec, container, scripts)
-            if effects.writes or effects.sysfs or effects.unknown:
+            unnamed = effects.unnamed and is_privileged(container)
+            if effects.writes or effects.sysfs or effects.unknown or unnamed:
                 values = tuple(destination.decide(write, around, nodes) for write in effects.writes)
                 name = str(container.get("name") or f"number {index + 1}")
                 out.append(Setter(key, index, name, effects, values, is_privileged(container)))

@@ -23,6 +23,8 @@ _ENDINGS = frozenset({"exit", "return", "exec"})
 _PREFIXES = frozenset({"sudo", "exec", "command", "busybox", "time"})
 _SYSCTL_FLAGS = re.compile(r"-[weqN]+|--(write|ignore|quiet)")
 _READ_FLAGS = re.compile(r"-[neqb]*n[neqb]*|--values|-b|-nb")
+_SETS = re.compile(r"\bsysctl\b[^|;&\n]*(=|\s(-\w*p|--system|--load)\b)|(>|\btee\b[^|;&\n>]*)\s*[\"']?/proc/sys/")
+"""What a script that is not understood must say to be one that sets parameters."""
 _K8S_VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 _SILENT = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2", "/proc/1/fd/1"})
 _PROC_SYS = "/proc/sys/"
@@ -109,7 +111,8 @@ class _Shell:
         try:
             tree = syntax.parse(text)
         except ShellSyntaxError as error:
-            return Effects(unclear=[f"a script that is not understood: {error}"])
+            unclear = [f"a script that is not understood: {error}"]
+            return Effects(unclear=unclear, unnamed=_SETS.search(text) is not None)
         return self.sequence(tree)
 
     def sequence(self, tree: syntax.Sequence) -> Effects:
@@ -328,7 +331,7 @@ class _Shell:
         target = self.redirected(redirections)
         if target is not None:
             if printed is None:
-                return Effects(unclear=[f"what {program} writes to {target}"])
+                return Effects(unknown=self.unknown_in(target), unclear=[f"what {program} writes to {target}"])
             return self.written(target, printed)
         if program != "tee":
             self.out = printed
@@ -353,7 +356,8 @@ class _Shell:
         """Text written to a file."""
         path = self.path(target)
         if text is None:
-            return Effects(unclear=[f"a value for {path} that is known only when it runs"])
+            unclear = [f"a value for {path} that is known only when it runs"]
+            return Effects(unknown=self.unknown_in(target), unclear=unclear)
         if path.startswith(_PROC_SYS):
             return Effects([self.write(_dotted(path.removeprefix(_PROC_SYS)), text)])
         if path.startswith("/sys/"):
@@ -361,6 +365,11 @@ class _Shell:
         if path.startswith(_SETTINGS) and not any(_is_below(target, mount) for mount in self.files.mounted):
             return Effects(notes=[f"{path} is written in the container's own file system, where nobody reads it"])
         return Effects(unclear=[f"it writes {path}"])
+
+    def unknown_in(self, target: str) -> list[str]:
+        """The parameter behind a file, if it is one."""
+        path = self.path(target)
+        return [_dotted(path.removeprefix(_PROC_SYS))] if path.startswith(_PROC_SYS) else []
 
     def write(self, name: str, value: str) -> Write:
         return Write(name, value, host_net=self.host_net, host_ipc=self.host_ipc)
@@ -392,18 +401,21 @@ class _Shell:
     def sysctl(self, values: list[Value]) -> Effects:
         """`sysctl -w a=b …`; reading is harmless, files are unclear."""
         out = Effects()
+        writes = any(isinstance(v, str) and re.fullmatch(r"-\w*w\w*|--write", v) for v in values)
         words = [v for v in values if not (isinstance(v, str) and _SYSCTL_FLAGS.fullmatch(v))]
         for word in words:
             if not isinstance(word, str):
                 out.unclear.append("a sysctl whose value is known only when it runs")
                 name, equals, _ = word.start.partition("=") if isinstance(word, Unknown) else ("", "", "")
                 out.unknown += [name] if equals and name else []
+                out.unnamed = out.unnamed or (not equals and writes)
                 continue
             if word in ("-a", "-A", "--all", "-n", "--values", "-nq", "-qn", "-b"):
                 continue
             name, equals, value = word.partition("=")
             if word.startswith("-"):
                 out.unclear.append(f"sysctl {word} reads files that are not in the manifest")
+                out.unnamed = True
             elif equals and name.strip():
                 out.writes.append(self.write(name.strip(), value.strip()))
             elif equals:
