@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from podsysctl.cli import machine_files, up
+from podsysctl.cli import down, machine, machine_files, up
 from podsysctl.cli.main import main
 
 
@@ -94,3 +96,35 @@ def test_failed_start_tells_the_hint_of_the_serving_process(tmp_path: Path) -> N
 
     assert up._why(files, position) == ("cannot listen on 127.0.0.1:1", "choose another port with --port")
     assert up._why(files, files.log.stat().st_size)[1] == ""
+
+
+def _state(pid: int) -> machine_files.MachineState:
+    """What a cluster wrote down whose process has that number."""
+    return machine_files.MachineState(
+        pid=pid, server="", kubeconfig="", runtime_endpoint="", private_runtime=True, nodes=()
+    )
+
+
+def test_start_in_the_foreground_forgets_the_process_of_a_killed_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it has told its own number, `down` must find none: the old one may be somebody else's by now."""
+    files = machine_files.MachineFiles(tmp_path / "d")
+    with files.lock():
+        files.write_state(_state(os.getpid()))
+    found: list[machine_files.MachineState | None] = []
+
+    async def serve(config: machine.MachineConfig) -> None:
+        found.append(config.files.read_state())
+
+    monkeypatch.setattr(machine, "serve", serve)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert main(["up", "--foreground", "--data-dir", str(files.data_dir)]) == 0
+    assert found == [None]
+
+
+def test_process_that_ended_meanwhile_is_no_error_to_down(tmp_path: Path) -> None:
+    """Between the look at the lock and the signal the cluster may end by itself."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    down._stop(machine_files.MachineFiles(tmp_path), _state(gone.pid))

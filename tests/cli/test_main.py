@@ -107,3 +107,13 @@ def test_parse_duration_of_something_else_says_what_it_wants() -> None:
     """A bad duration is a usage error with an example."""
     with pytest.raises(UsageError, match='"soon" is not a duration such as 30s'):
         flags.parse_duration("soon")
+
+
+def test_version_without_a_cluster_tells_this_programs_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can be told is told; the missing server is an error behind it, and a missing kubeconfig is named."""
+    monkeypatch.setenv("KUBECONFIG", "/does/not/exist")
+    done = run("version")
+    assert done.out.startswith("Client Version: v")
+    assert done.err.startswith("error: no cluster is configured: $KUBECONFIG names /does/not/exist, which is not there")
+    assert done.code == 2
+    assert run("get", "pods").err == done.err

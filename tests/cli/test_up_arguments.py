@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 import pytest
 
+from podsysctl.base.errors import UsageError
 from podsysctl.cli import up
 
 
@@ -29,3 +31,11 @@ def test_arguments_are_repeated_for_the_process_in_the_background(words: tuple[s
     again = up._repeated(parse(*words))
     assert vars(parse(*again)) == vars(parse(*words))
     assert set(words) <= set(again)
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "99999"])
+def test_port_that_cannot_be_is_refused_before_anything_is_made(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flag is named, and no directory and no log come into being."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(UsageError, match=f"--port {port} is not from 0 to 65535"):
+        up.run(parse(f"--port={port}"))

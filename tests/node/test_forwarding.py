@@ -50,6 +50,13 @@ forwarding.restore(other, shared)
 show(shared.exists())
 """
 
+KILLED_BEFORE_IT_WROTE = """
+show(forwarding.enable(other, shared))
+forwarding._holder(one, shared).write_text("")
+forwarding.restore(other, shared)
+show(shared.exists())
+"""
+
 
 @pytest.mark.root
 @pytest.mark.parametrize(
@@ -58,6 +65,7 @@ show(shared.exists())
         pytest.param("0", OF_ONE, ["True 1", "False 1", "False 0"], id="one-cluster"),
         pytest.param("1", OF_ONE, ["False 1", "False 1", "False 1"], id="on-before"),
         pytest.param("0", OF_TWO, ["True 1", "False 1", "True 1", "False 0"], id="two-clusters"),
+        pytest.param("0", KILLED_BEFORE_IT_WROTE, ["True 1", "False 1", "False 0"], id="killed-before-it-wrote"),
         pytest.param("1", OF_TWO, ["False 1", "False 1", "False 1", "False 1"], id="two-clusters-on-before"),
         pytest.param("0", REMOVED_BY_HAND, ["True 1", "False 1", "False 0"], id="removed-by-hand"),
     ],

@@ -84,6 +84,11 @@ def _from_files(args: argparse.Namespace) -> ClientConfig:
             return config.load_in_cluster()
         if args.server:
             return ClientConfig(server=args.server)
+        if os.environ.get("KUBECONFIG"):
+            raise UsageError(
+                f"no cluster is configured: $KUBECONFIG names {', '.join(map(str, paths))}, which is not there",
+                hint="start a cluster with `podsysctl up`, which says where its kubeconfig is",
+            )
     document = config.read_kubeconfig(paths, must_exist=bool(args.kubeconfig))
     return config.resolve(document, context=args.context, cluster=args.cluster, user=args.user)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _stop(files: MachineFiles, state: MachineState) -> None:
     """End the serving process; SIGKILL is never needed for a healthy one, so its absence is an error."""
-    os.kill(state.pid, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
+        os.kill(state.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while files.is_running():
         if time.monotonic() > deadline:

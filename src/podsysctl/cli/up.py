@@ -18,6 +18,7 @@ or more node agents in one process, and a private containerd. Needs root.
 Without --masters and --workers there is one node with both roles, named after the machine."""
 
 DEFAULT_PORT = 6443
+PORT_MAX = 65535
 START_TIMEOUT_S = 90.0
 _POLL_S = 0.05
 
@@ -65,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
         )
     if min(args.masters, args.workers, args.simulated_nodes) < 0:
         raise UsageError("--masters, --workers and --simulated-nodes cannot be negative")
+    if not 0 <= args.port <= PORT_MAX:
+        raise UsageError(f"--port {args.port} is not from 0 to {PORT_MAX}")
     return _foreground(args) if args.foreground else _background(args)
 
 
@@ -87,6 +90,7 @@ def _foreground(args: argparse.Namespace) -> int:
         up_arguments=_repeated(args),
     )
     with config.files.lock():
+        config.files.remove_state()  # a killed cluster's names a process that may be somebody else's by now
         try:
             loop.run(machine.serve(config))
         except ExceptionGroup as errors:

@@ -28,12 +28,16 @@ def run(args: argparse.Namespace) -> int:
     if args.client:
         _print(args, None)
         return 0
+    answer: list[Any] = []
 
     async def body(connection: Connection, args: argparse.Namespace) -> int:
-        _print(args, await connection.client.request("GET", "/version"))
+        answer.append(await connection.client.request("GET", "/version"))
         return 0
 
-    return connect.run(args, body)
+    try:
+        return connect.run(args, body)
+    finally:  # this program's own version is told whether or not a server answers
+        _print(args, answer[0] if answer else None)
 
 
 def _print(args: argparse.Namespace, server: Any) -> None:

@@ -91,4 +91,5 @@ def _holder(data_dir: Path, shared: Path) -> Path:
 
 def _lives(holder: Path) -> bool:
     """A cluster whose data directory was removed by hand never comes to restore anything."""
-    return Path(holder.read_text()).is_dir()
+    data_dir = holder.read_text()
+    return data_dir != "" and Path(data_dir).is_dir()  # empty: it was killed between making the file and writing it
