@@ -107,6 +107,20 @@ async def test_event_repeated_raises_the_count(api: Sink, recorder: EventRecorde
     assert patch == {"count": 2, "lastTimestamp": "2026-01-01T00:01:00Z", "message": "image present"}
 
 
+async def test_event_repeats_that_wait_are_one_patch(api: Sink, recorder: EventRecorder, time: FakeClock) -> None:
+    """Repeats that come faster than they are written are counted in the patch that waits, and none is lost."""
+    for _ in range(4):
+        recorder.event(POD, "Normal", "Pulled", "image present")
+        time.advance(1)
+    await recorder.flush()
+    assert [method for method, _, _ in api.writes] == ["POST", "PATCH"]
+    assert api.writes[0][2]["count"] == 1
+    assert api.writes[1][2] == {"count": 4, "lastTimestamp": "2026-01-01T00:00:03Z", "message": "image present"}
+    recorder.event(POD, "Normal", "Pulled", "image present")
+    await recorder.flush()
+    assert api.writes[2][2]["count"] == 5
+
+
 async def test_event_repeated_after_expiry_is_written_anew(api: Sink, recorder: EventRecorder) -> None:
     """A count whose event is gone from the server becomes an event again."""
     api.missing = True
@@ -121,7 +135,7 @@ async def test_event_past_ten_alike_are_combined(api: Sink, recorder: EventRecor
     """The eleventh different message of one reason stands for the rest, and later ones raise its count."""
     for i in range(13):
         recorder.event(POD, "Warning", "Unhealthy", f"probe {i}")
-    await recorder.flush()
+        await recorder.flush()
     messages = [body["message"] for _, _, body in api.writes]
     assert messages[9:] == ["probe 9"] + [f"(combined from similar events): probe {i}" for i in (10, 11, 12)]
     assert [method for method, _, _ in api.writes[10:]] == ["POST", "PATCH", "PATCH"]

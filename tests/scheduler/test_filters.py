@@ -70,8 +70,10 @@ def test_check_node_gives_the_first_filter_that_refuses(
     candidate: Object, target: Object, reasons: tuple[str, ...] | None
 ) -> None:
     """Each filter refuses on one side of its boundary and accepts on the other."""
-    misfit = filters.check(PodInfo(candidate), node_info(target))
+    info = PodInfo(candidate)
+    misfit = filters.check(info, node_info(target))
     assert (misfit.reasons if misfit else None) == reasons
+    assert filters.check(info, node_info(target), filters.deciding(info)) == misfit
 
 
 def test_check_resources_taken_by_other_pods_count() -> None:

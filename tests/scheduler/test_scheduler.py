@@ -3,6 +3,7 @@
 from typing import Any
 
 from podsysctl.controllers.scope import NODES, PODS
+from podsysctl.scheduler import scheduler
 from tests.controllers.cluster import Cluster, running
 
 Object = dict[str, Any]
@@ -127,3 +128,18 @@ async def test_scheduler_leaves_pods_of_other_schedulers_alone() -> None:
         await cluster.client.create(PODS, pod("ours"))
         await cluster.until(lambda: bound(cluster, "ours"))
         assert not await bound(cluster, "other")
+
+
+def test_stride_comes_to_every_node_once() -> None:
+    """However many nodes there are, a search leaves none out and looks at none twice."""
+    for count in (1, 2, 3, 7, 100, 101, 618, 999, 1000):
+        step = scheduler.stride(count)
+        assert sorted(position * step % count for position in range(count)) == list(range(count))
+
+
+def test_stride_sees_a_share_of_nodes_that_stand_together() -> None:
+    """Wherever a search for a hundred of a thousand nodes begins, it meets its share of any hundred neighbours."""
+    step = scheduler.stride(1000)
+    for start in range(1000):
+        seen = {(start + position * step) % 1000 for position in range(scheduler.MIN_FEASIBLE)}
+        assert len(seen & set(range(100))) >= 9

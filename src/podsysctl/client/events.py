@@ -121,6 +121,8 @@ class EventRecorder:
         self._host = host
         self._clock = time or clock.SystemClock()
         self._queue: asyncio.Queue[_Write] = asyncio.Queue(limits.RECORDER_QUEUE_EVENTS)
+        self._waiting: dict[tuple[str, ...], _Write] = {}
+        """Repeats that wait to be written: a further one of the same event is counted in it."""
         self._seen: _Cache[_Seen] = _Cache()
         self._similar: _Cache[_Similar] = _Cache()
         self._buckets: _Cache[_Bucket] = _Cache()
@@ -146,8 +148,15 @@ class EventRecorder:
         write = self._correlate(host, involved, type, reason, message, action)
         if write is None:
             return
+        waiting = self._waiting.get(write.key)
+        if write.patch is not None and waiting is not None and waiting.patch is not None:
+            waiting.event.update(write.patch)
+            waiting.patch.update(write.patch)
+            return
         try:
             self._queue.put_nowait(write)
+            if write.patch is not None:
+                self._waiting[write.key] = write
         except asyncio.QueueFull:
             log.warning("event dropped, too many wait: %s %s: %s", involved.get("name"), reason, message)
 
@@ -155,6 +164,8 @@ class EventRecorder:
         """Write events until cancelled."""
         while True:
             write = await self._queue.get()
+            if self._waiting.get(write.key) is write:
+                del self._waiting[write.key]
             try:
                 await self._write(write)
             finally:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,18 @@ def load_kubelet_configuration(path: Path) -> KubeletConfiguration:
     if size > limits.YAML_DOCUMENT_BYTES:
         raise UsageError(f"kubelet configuration {path} has more than {limits.YAML_DOCUMENT_BYTES} bytes")
     try:
-        document = yaml.safe_load(text) or {}
+        document = _document(text)
     except yaml.YAMLError as error:
         raise UsageError(f"kubelet configuration {path}: {error}") from error
     if not isinstance(document, dict):
         raise UsageError(f"kubelet configuration {path} is not a mapping")
     return parse_kubelet_configuration(document)
+
+
+@lru_cache(maxsize=16)
+def _document(text: str) -> Any:
+    """The nodes of a pool have one text; reading it costs more than all else of a new configuration."""
+    return yaml.safe_load(text) or {}
 
 
 class _Reader:

@@ -72,16 +72,19 @@ def _resources(pod: PodInfo, node: NodeInfo) -> Misfit | None:
     if len(node.pods) + 1 > node.allocatable.get("pods", 0):
         reasons.append(TOO_MANY_PODS)
     wanted = pod.requests
-    for name in (*_BASIC, *(name for name in wanted if name not in _BASIC)):
-        amount = wanted.get(name, 0)
-        offered = node.allocatable.get(name, 0)
-        if amount and amount > offered - node.requested.get(name, 0):
-            reasons.append(f"Insufficient {name}")
-            hopeless = hopeless or amount > offered
+    if wanted:
+        for name in (*_BASIC, *(name for name in wanted if name not in _BASIC)):
+            amount = wanted.get(name, 0)
+            offered = node.allocatable.get(name, 0)
+            if amount and amount > offered - node.requested.get(name, 0):
+                reasons.append(f"Insufficient {name}")
+                hopeless = hopeless or amount > offered
     return Misfit(tuple(reasons), hopeless) if reasons else None
 
 
-FILTERS: tuple[Callable[[PodInfo, NodeInfo], Misfit | None], ...] = (
+Filter = Callable[[PodInfo, NodeInfo], Misfit | None]
+
+FILTERS: tuple[Filter, ...] = (
     _node_unschedulable,
     _node_name,
     _taints,
@@ -91,9 +94,21 @@ FILTERS: tuple[Callable[[PodInfo, NodeInfo], Misfit | None], ...] = (
 )
 
 
-def check(pod: PodInfo, node: NodeInfo) -> Misfit | None:
-    """The first filter that refuses, or None when the node can take the pod."""
-    for accept in FILTERS:
+def deciding(pod: PodInfo) -> tuple[Filter, ...]:
+    """The filters that may refuse this pod anything; the others need not be asked of every node."""
+    silent: set[Filter] = set()
+    if not pod.spec.get("nodeName"):
+        silent.add(_node_name)
+    if not pod.spec.get("nodeSelector") and not pod.spec.get("affinity"):
+        silent.add(_affinity)
+    if not pod.ports:
+        silent.add(_ports)
+    return tuple(accept for accept in FILTERS if accept not in silent)
+
+
+def check(pod: PodInfo, node: NodeInfo, accepts: tuple[Filter, ...] = FILTERS) -> Misfit | None:
+    """The first filter that refuses, or None when the node can take the pod; `accepts` is what `deciding` gave."""
+    for accept in accepts:
         misfit = accept(pod, node)
         if misfit is not None:
             return misfit

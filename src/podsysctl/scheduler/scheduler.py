@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
+from math import gcd
 from typing import Any
 
 from podsysctl.base import clock, metrics
@@ -35,6 +37,8 @@ BINDINGS = 32
 
 MIN_FEASIBLE = 100
 """Nodes that fit before the search may stop (minFeasibleNodesToFind); scores choose among them."""
+
+_GOLDEN = 0.6180339887
 
 Object = dict[str, Any]
 
@@ -121,22 +125,24 @@ class Scheduler:
 
     def _feasible(self, pod: PodInfo, nodes: Sequence[NodeInfo]) -> tuple[list[NodeInfo], list[Misfit]]:
         """Nodes that fit: all of a small cluster, enough of a large one, searched from where the last ended."""
-        wanted = len(nodes) if len(nodes) <= MIN_FEASIBLE else MIN_FEASIBLE
+        count = len(nodes)
+        wanted = min(count, MIN_FEASIBLE)
+        step = stride(count)
+        accepts = filters.deciding(pod)
         feasible: list[NodeInfo] = []
         misfits: list[Misfit] = []
-        start = self._start % len(nodes) if nodes else 0
-        looked = 0
-        for position in range(len(nodes)):
-            node = nodes[(start + position) % len(nodes)]
-            looked += 1
-            misfit = filters.check(pod, node)
+        place = self._start
+        for _ in range(count):
+            place = (place + step) % count
+            node = nodes[place]
+            misfit = filters.check(pod, node, accepts)
             if misfit is None:
                 feasible.append(node)
                 if len(feasible) >= wanted:
                     break
             else:
                 misfits.append(misfit)
-        self._start = start + looked
+        self._start = place
         return feasible, misfits
 
     async def _bind(self, pod: PodInfo, node_name: str) -> None:
@@ -235,6 +241,21 @@ class Scheduler:
         if self._cluster.place_of(info.uid) is not None:
             self._cluster.forget(info.uid)
             self.queue.something_changed()
+
+
+@lru_cache(maxsize=4)
+def stride(count: int) -> int:
+    """The step with which a search comes to each of `count` nodes once, and never to neighbours one after another.
+
+    Nodes that were made together are rolled over together: of neighbours, all or none prefer no pods.
+
+    >>> [position * stride(1000) % 1000 for position in range(5)]
+    [0, 619, 238, 857, 476]
+    """
+    step = max(1, round(count * _GOLDEN))
+    while gcd(step, count) > 1:
+        step += 1
+    return step
 
 
 def _is_ours(pod: Object) -> bool:

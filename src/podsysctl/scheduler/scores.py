@@ -22,11 +22,17 @@ def best(pod: PodInfo, nodes: Sequence[NodeInfo], *, turn: int = 0) -> NodeInfo:
     if len(nodes) == 1:
         return nodes[0]
     totals = [0.0] * len(nodes)
-    for weight, score, reverse in _SCORES:
+    for weight, score, reverse, tells in _SCORES:
+        if not tells(pod):
+            continue
         values = [score(pod, node) for node in nodes]
+        if not any(values):
+            continue
         for position, value in enumerate(_normalised(values, reverse=reverse)):
             totals[position] += weight * value
-    for weight, direct in _DIRECT:
+    for weight, direct, tells in _DIRECT:
+        if not tells(pod):
+            continue
         for position, node in enumerate(nodes):
             totals[position] += weight * direct(pod, node)
     highest = max(totals)
@@ -84,12 +90,28 @@ def _allocation(pod: PodInfo, node: NodeInfo) -> float:
     return FULL * (2 - cpu - memory) / 2 + FULL * (1 - abs(cpu - memory) / 2)
 
 
-_SCORES: tuple[tuple[int, Callable[[PodInfo, NodeInfo], float], bool], ...] = (
-    (3, _intolerable, True),
-    (2, _preferred, False),
-    (2, _siblings, True),
+def _always(_: PodInfo) -> bool:
+    return True
+
+
+def _has_affinity(pod: PodInfo) -> bool:
+    return bool(pod.spec.get("affinity"))
+
+
+def _has_owner(pod: PodInfo) -> bool:
+    return bool(pod.owner)
+
+
+_Score = Callable[[PodInfo, NodeInfo], float]
+_Tells = Callable[[PodInfo], bool]
+"""Whether a score may tell nodes apart for this pod; one that gives all of them the same is not asked."""
+
+_SCORES: tuple[tuple[int, _Score, bool, _Tells], ...] = (
+    (3, _intolerable, True, _always),
+    (2, _preferred, False, _has_affinity),
+    (2, _siblings, True, _has_owner),
 )
-_DIRECT: tuple[tuple[int, Callable[[PodInfo, NodeInfo], float]], ...] = (
-    (1, _allocation),
-    (sysctl_preference.WEIGHT, sysctl_preference.score),
+_DIRECT: tuple[tuple[int, _Score, _Tells], ...] = (
+    (1, _allocation, _always),
+    (sysctl_preference.WEIGHT, sysctl_preference.score, sysctl_preference.tells),
 )

@@ -16,3 +16,8 @@ WEIGHT = 10
 def score(pod: PodInfo, node: NodeInfo) -> float:
     """From 0, the node refuses a sysctl of the pod, to 100, it accepts them all; between, it does not say."""
     return float(placement.score(pod.pod, node.node or {}))
+
+
+def tells(pod: PodInfo) -> bool:
+    """Whether nodes differ for the pod: one without sysctls runs as well on each."""
+    return bool((pod.spec.get("securityContext") or {}).get("sysctls"))

@@ -59,6 +59,10 @@ class Members:
         members = self._members.get(pool_name, {})
         return [members[name] for name in sorted(members)]
 
+    def count(self, pool_name: str) -> int:
+        """How many nodes a pool has."""
+        return len(self._members.get(pool_name, ()))
+
     def _file(self, node: Object) -> str:
         name = node["metadata"]["name"]
         try:

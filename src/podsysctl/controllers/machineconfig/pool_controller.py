@@ -24,6 +24,10 @@ Object = dict[str, Any]
 COALESCE_S = 0.05
 """Many nodes change at once; a pool is looked at once for all that changed in this time."""
 
+COALESCE_PER_NODE_S = 0.0025
+"""Longer by this for each node of the pool: a look costs as much as the pool is large, and a rollout over twice the
+nodes has twice the changes."""
+
 _STATES = {
     "all": "machineCount",
     "updated": "updatedMachineCount",
@@ -52,20 +56,23 @@ class PoolController:
         if old["spec"].get("nodeSelector") != new["spec"].get("nodeSelector"):
             self._pool_changed(new)
         else:
-            self.queue.add_after(new["metadata"]["name"], COALESCE_S)
+            self._look_soon(new["metadata"]["name"])
 
     def _pool_changed(self, _: Object) -> None:
         self._members.set_pools(self._pools.store.values())
         for name in self._pools.store:
-            self.queue.add_after(name, COALESCE_S)
+            self._look_soon(name)
 
     def _node_changed(self, node: Object) -> None:
         for name in self._members.set_node(node):
-            self.queue.add_after(name, COALESCE_S)
+            self._look_soon(name)
 
     def _node_removed(self, node: Object) -> None:
         for name in self._members.remove_node(node["metadata"]["name"]):
-            self.queue.add_after(name, COALESCE_S)
+            self._look_soon(name)
+
+    def _look_soon(self, name: str) -> None:
+        self.queue.add_after(name, COALESCE_S + COALESCE_PER_NODE_S * self._members.count(name))
 
     async def reconcile(self, name: str) -> None:
         """Taints, targets and status of one pool."""

@@ -29,12 +29,17 @@ class RenderController:
         self._pools = informers.informer(names.POOL)
         self._machine_configs = informers.informer(names.MACHINE_CONFIG)
         self._kubelet_configs = informers.informer(names.KUBELET_CONFIG)
-        self._pools.add_handler(on_add=self._enqueue, on_update=lambda _, new: self._enqueue(new))
+        self._pools.add_handler(on_add=self._enqueue, on_update=self._pool_updated)
         for informer in (self._machine_configs, self._kubelet_configs):
             informer.add_handler(self._enqueue_all, lambda _, new: self._enqueue_all(new), self._enqueue_all)
 
     def _enqueue(self, obj: Object) -> None:
         self.queue.add(obj["metadata"]["name"])
+
+    def _pool_updated(self, old: Object, new: Object) -> None:
+        """Render anew what may come out differently; a rollout changes a pool's counts at every step."""
+        if _decisive(old) != _decisive(new):
+            self._enqueue(new)
 
     def _enqueue_all(self, obj: Object) -> None:
         if not obj["metadata"]["name"].startswith("rendered-"):
@@ -90,3 +95,8 @@ class RenderController:
         pool_status.set_condition(conditions, "RenderDegraded", status, "", message, now)
         if changed != pool:
             await self._client.update(names.POOL, changed, "status")
+
+
+def _decisive(pool: Object) -> tuple[Any, ...]:
+    """What of a pool rendering reads."""
+    return pool["spec"], pool["metadata"].get("labels"), pool_status.is_condition_true(pool, "RenderDegraded")

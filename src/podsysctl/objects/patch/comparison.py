@@ -107,8 +107,10 @@ def _compare_maps(left: Any, right: Any, schema: Schema, path: fieldset.Path, ou
     theirs = right if right is not ABSENT else {}
     both = left is not ABSENT and right is not ABSENT
     for key in {**mine, **theirs}:
-        below = typed.child_schema(schema, key) or Schema(ANY)
         old, new = mine.get(key, ABSENT), theirs.get(key, ABSENT)
+        if old is new or (type(old) is str and old == new):
+            continue
+        below = typed.child_schema(schema, key) or Schema(ANY)
         if both and schema.kind == OBJECT and schema.go_name:
             old, new = _always_there(old, schema, key), _always_there(new, schema, key)
         _compare(old, new, below, (*path, f"f:{key}"), out)
