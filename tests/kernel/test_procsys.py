@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -266,6 +267,26 @@ def test_journal_torn_last_line_is_dropped(tmp_path: Path) -> None:
         journal.record({KEEPALIVE: ("3", "4")})
     with Journal(str(path)) as journal:
         assert [record.original for record in journal.pending()] == ["1", "3"]
+
+
+def test_journal_on_a_full_disk_keeps_what_it_had(tmp_path: Path) -> None:
+    """A record that the disk took in part is none, and what is appended later can be read."""
+    path = tmp_path / "undo"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Journal(str(path)) as journal:
+        journal.record({SOMAXCONN: ("1", "2")})
+        size = path.stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, hard))
+        try:
+            with pytest.raises(KernelError, match=r"undo: the disk took 10 of \d+ bytes"):
+                journal.record({KEEPALIVE: ("3", "4")})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert path.stat().st_size == size
+        assert [record.name for record in journal.pending()] == [SOMAXCONN]
+        journal.record({SHMMNI: ("5", "6")})
+    with Journal(str(path)) as journal:
+        assert [record.original for record in journal.pending()] == ["1", "5"]
 
 
 def test_journal_of_an_earlier_boot_is_forgotten(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -374,3 +375,22 @@ def test_sysfs_file_is_set_and_put_back(arbiter: Arbiter) -> None:
     assert path.read_text().strip() == "21"
     arbiter.close()
     assert path.read_text().strip() == before
+
+
+def test_journal_that_finds_no_room_leaves_nothing_of_the_profile(arbiter: Arbiter, host: Originals) -> None:
+    """The parameters are written before the files of /sys: when these cannot be noted, those go back as well."""
+    path = Path("/sys/kernel/mm/ksm/sleep_millisecs")
+    if not path.exists():
+        pytest.skip("this kernel has no kernel samepage merging")
+    before = path.read_text()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+    try:
+        arbiter.submit("a", wish("a", f"[sysctl]\nfs.lease-break-time=44\n[sysfs]\n{path}={'1' * 4096}\n"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    reason, text = refusal(arbiter, "a")
+    assert reason is Reason.ERROR
+    assert "tuning-sysfs.journal: the disk took" in text
+    assert text.endswith("; nothing of the profile is applied")
+    assert (procsys.read(LEASE), path.read_text()) == (host[LEASE], before)

@@ -8,6 +8,7 @@ is `procsys.py`; files of /sys, which have a journal of their own, are `sysfs.py
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -81,14 +82,22 @@ class JournalOf(Generic[K]):
         return list(self._records.values())
 
     def record(self, values: Mapping[K, tuple[str, str]]) -> None:
-        """Save originals (name to original and wanted value) durably. The first original of a name is kept."""
+        """Save originals (name to original and wanted value) durably. The first original of a name is kept.
+
+        Raises KernelError when the disk does not take all of it; nothing is recorded then.
+        """
+        before = dict(self._records)
         lines = []
         for name, (original, wanted) in values.items():
             earlier = self._records.get(name)
             kept = earlier.original if earlier is not None else original
             self._records[name] = RecordOf(name, kept, wanted, None)
             lines.append({"op": "write", "name": self._text(name), "original": kept, "wanted": wanted})
-        self._append(lines)
+        try:
+            self._append(lines)
+        except KernelError:
+            self._records = before
+            raise
 
     def confirm(self, values: Mapping[K, str]) -> None:
         """Note what the kernel shows after the write."""
@@ -128,8 +137,10 @@ class JournalOf(Generic[K]):
             lines = [{"op": "boot", "id": _boot_id()}, *lines]
         data = "".join(json.dumps(line) + "\n" for line in lines).encode()
         try:
-            if os.write(self._fd, data) != len(data):
-                raise KernelError(f"{self._path}: the disk took only part of a record", errno=0)
+            written = os.write(self._fd, data)
+            if written != len(data):
+                os.ftruncate(self._fd, size)  # a torn line is understood as the last one only
+                raise KernelError(f"{self._path}: the disk took {written} of {len(data)} bytes", errno=errno.ENOSPC)
             os.fsync(self._fd)
             self._sync_directory()
         except OSError as error:
@@ -149,8 +160,9 @@ class JournalOf(Generic[K]):
             fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.write(fd, data) != len(data):
-                    raise KernelError(f"{new}: the disk took only part of a record", errno=0)
+                written = os.write(fd, data)
+                if written != len(data):
+                    raise KernelError(f"{new}: the disk took {written} of {len(data)} bytes", errno=errno.ENOSPC)
                 os.fsync(fd)
                 os.rename(new, self._path)
             except BaseException:

@@ -211,11 +211,12 @@ class Arbiter:
                     self._sysfs.let_be(error.path)
                 else:
                     _take_out(refusals, target, error)
-            except KernelError as error:
-                log.error("node tuning stays as it was: %s", error.message)
-                for wish in left:
-                    refusals.setdefault(wish.node, Refusal(Reason.ERROR, error.message))
-                return {}, []
+            except KernelError as error:  # the disk takes no journal, or a parameter is gone since it was looked at
+                if not left:
+                    log.error("what profiles set could not be put back: %s", error.message)
+                    return {}, foreign
+                text = f"{error.message}; nothing of the profile is applied"
+                refusals.update({wish.node: Refusal(Reason.ERROR, text) for wish in left if wish.node not in refusals})
             else:
                 if tried_again or not self._parameters.try_again():
                     for text in foreign:

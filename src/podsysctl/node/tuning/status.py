@@ -15,7 +15,7 @@ from podsysctl.objects import tuning
 Object = dict[str, Any]
 
 MESSAGE_CHARACTERS = 4096
-"""Longest message of a condition; what is cut off is told in events."""
+"""Longest message of a condition; one that is longer ends with an ellipsis."""
 
 _APPLIED = "TuneD profile applied."
 _NOT_APPLIED = "The TuneD daemon profile not yet applied, or application failed."
@@ -82,10 +82,14 @@ def conditions(finding: Finding, former: list[Object], now: str) -> list[Object]
         before = times.get(kind) or {}
         since = before.get("lastTransitionTime") if before.get("status") == status else None
         out.append(
-            {"type": kind, "status": status, "reason": reason, "message": message[:MESSAGE_CHARACTERS],
+            {"type": kind, "status": status, "reason": reason, "message": _cut(message),
              "lastTransitionTime": since or now}
         )  # fmt: skip
     return out
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= MESSAGE_CHARACTERS else message[: MESSAGE_CHARACTERS - 1] + "…"
 
 
 def _message(finding: Finding) -> str:
