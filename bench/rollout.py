@@ -23,9 +23,9 @@ from tests.e2e.pods import IMAGE
 from bench import Row, seconds
 from podsysctl.client import config
 from podsysctl.client.rest import Client
-from podsysctl.node.simulated.records import ANNOTATION
 from podsysctl.objects import machineconfig as names
 from podsysctl.objects.kinds import builtin_by_resource
+from podsysctl.objects.simulated import MARK
 
 HELP = "a KubeletConfig rolling over up to 1,000 simulated nodes: CPU, wall time, memory"
 
@@ -184,7 +184,7 @@ def _pool(name: str) -> Object:
 
 def _owner(kind: str, name: str) -> Object:
     labels = {"app": name}
-    pod = {"containers": [{"name": "c", "image": IMAGE}], "nodeSelector": {ANNOTATION: "true"}}
+    pod = {"containers": [{"name": "c", "image": IMAGE}], "nodeSelector": {MARK: "true"}}
     spec: Object = {
         "selector": {"matchLabels": labels},
         "template": {"metadata": {"labels": labels}, "spec": pod},

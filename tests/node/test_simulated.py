@@ -9,14 +9,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from podsysctl.base.errors import StatusError
 from podsysctl.client.informer import InformerSet
 from podsysctl.controllers.daemonset import DaemonSetController
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
 from podsysctl.controllers.scope import DAEMON_SETS, NODES, PODS
+from podsysctl.controllers.tuning.controller import NodeTuningController
 from podsysctl.node.config import KubeletConfiguration
 from podsysctl.node.simulated.fleet import SimulatedFleet, remove_others
-from podsysctl.node.simulated.records import ANNOTATION
 from podsysctl.objects import machineconfig as names
+from podsysctl.objects import tuning
+from podsysctl.objects.simulated import MARK
 from tests.controllers.cluster import Cluster, running
 
 Object = dict[str, Any]
@@ -111,7 +116,7 @@ async def test_pod_on_simulated_node_runs_and_says_so(tmp_path: Path) -> None:
         await cluster.client.create(PODS, pod("p"))
         found = await cluster.until(lambda: phase(cluster, "p"))
         status = found["status"]
-        assert found["metadata"]["annotations"] == {ANNOTATION: "true"}
+        assert found["metadata"]["annotations"] == {MARK: "true"}
         assert status["phase"] == "Running"
         assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True"
         assert status["initContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
@@ -121,12 +126,38 @@ async def test_pod_on_simulated_node_runs_and_says_so(tmp_path: Path) -> None:
         await cluster.until(lambda: is_gone(cluster, "p"))
 
 
+async def test_log_of_simulated_pod_is_refused_with_the_reason(tmp_path: Path) -> None:
+    """The server dials no node that has no endpoint; it names the node and why there is nothing."""
+    async with running(kubelet=False) as cluster, fleet(cluster, tmp_path, 1):
+        await cluster.client.create(PODS, pod("p", node="simulated-0"))
+        await cluster.until(lambda: phase(cluster, "p"))
+        for way in ("log?container=c", "exec?container=c&command=ls&stdout=true", "portforward?ports=80"):
+            with pytest.raises(StatusError, match='node "simulated-0" is simulated and carries no runtime') as caught:
+                await cluster.client.request("GET", f"/api/v1/namespaces/default/pods/p/{way}")
+            assert caught.value.code == 400
+
+
+async def test_profile_of_simulated_node_says_that_nothing_is_applied(tmp_path: Path) -> None:
+    """Not applied and not degraded, whatever the profile, and said once."""
+    async with running(NodeTuningController, kubelet=False) as cluster, fleet(cluster, tmp_path, 2):
+
+        async def told() -> Object | None:
+            found = await cluster.get(tuning.PROFILE, "simulated-1", tuning.NAMESPACE)
+            return found if found and found.get("status") else None
+
+        found = await cluster.until(told)
+        assert found["spec"]["config"]["tunedProfile"] == tuning.MACHINE_DEFAULTS
+        assert found["status"]["tunedProfile"] == ""
+        said = {(c["type"], c["status"], c["reason"]) for c in found["status"]["conditions"]}
+        assert said == {("Applied", "False", "Simulated"), ("Degraded", "False", "Simulated")}
+
+
 async def test_forbidden_sysctl_ends_as_on_every_node(tmp_path: Path) -> None:
     """The kubelet's status and event, once."""
     async with running(kubelet=False) as cluster, fleet(cluster, tmp_path, 1):
         await cluster.client.create(PODS, pod("p", node="simulated-0", sysctls=UNSAFE))
         found = await cluster.until(lambda: phase(cluster, "p"))
-        assert found["metadata"]["annotations"] == {ANNOTATION: "true"}
+        assert found["metadata"]["annotations"] == {MARK: "true"}
         assert found["status"]["reason"] == "SysctlForbidden"
         text = 'forbidden sysctl: "kernel.msgmax" not allowlisted'
         assert found["status"]["message"] == f"Pod was rejected: {text}"

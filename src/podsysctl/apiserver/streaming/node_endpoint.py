@@ -11,7 +11,7 @@ from podsysctl.apiserver.context import ServerContext
 from podsysctl.apiserver.pki import Credential
 from podsysctl.apiserver.shape import load
 from podsysctl.client import tls
-from podsysctl.objects import status
+from podsysctl.objects import simulated, status
 
 CLIENT_USER = "kube-apiserver-kubelet-client"
 DEFAULT_PORT = 10250
@@ -34,12 +34,16 @@ class NodeEndpoint:
 
 
 def find(server: ServerContext, node_name: str, *, verify: bool = True) -> NodeEndpoint:
-    """The endpoint of a node. Raises StatusError when there is no such node or it has no address."""
+    """The endpoint of a node. Raises StatusError when there is no such node, or it has no address or no runtime."""
     resource = server.registry.get("", "nodes")
     item = server.store.get(resource.bucket, resource.key("", node_name))
     if item is None:
         raise status.not_found(resource.kind, node_name)
     node = load(resource, item)
+    if simulated.is_simulated(node):
+        raise status.bad_request(
+            f'node "{node_name}" is simulated and carries no runtime: its pods have no process, no log and no port'
+        )
     credential = server.authority.client_credential("apiserver-kubelet-client", CLIENT_USER)
     return NodeEndpoint(_address(node), _port(node), _context(server.authority.ca_pem, credential, verify))
 

@@ -20,13 +20,14 @@ from podsysctl.node.config import AgentConfig, KubeletConfiguration
 from podsysctl.node.config_daemon import ConfigDaemon
 from podsysctl.node.registration import NODES
 from podsysctl.node.simulated.node import SimulatedNode
-from podsysctl.node.simulated.records import ANNOTATION
+from podsysctl.node.simulated.profiles import SimulatedProfiles
 from podsysctl.node.status_writer import PODS
+from podsysctl.objects.simulated import MARK
 
 log = logging.getLogger(__name__)
 
 INDEX = "simulated node"
-SELECTOR = f"{ANNOTATION}=true"
+SELECTOR = f"{MARK}=true"
 """Selects the nodes that are simulated."""
 
 HEARTBEAT_S = 30.0
@@ -62,7 +63,7 @@ class SimulatedFleet:
         self._daemon_events = EventRecorder(client, config_daemon.COMPONENT, time=self._clock)
         self._machine = machine.read(root)
         self._address = machine.default_address()
-        self._labels = {**labels, ANNOTATION: "true"}
+        self._labels = {**labels, MARK: "true"}
         self._kubelet = kubelet
         self._all_nodes = informers.informer(NODES)
         self._all_pods = informers.informer(PODS)
@@ -73,6 +74,7 @@ class SimulatedFleet:
         self._beat_queue: WorkQueue[str] = WorkQueue(
             name="simulated-heartbeats", max_s=HEARTBEAT_S / 4, time=self._clock
         )
+        self._profiles = SimulatedProfiles(client, self._nodes, self._clock)
 
     def _node(self, name: str, root: Path) -> SimulatedNode:
         config = AgentConfig(
@@ -105,6 +107,7 @@ class SimulatedFleet:
             for name in self._nodes:
                 self._beat_queue.add_after(name, random.uniform(0, HEARTBEAT_S))
             group.create_task(self._beat_queue.run(self._beat, workers=WORKERS, retry=_retry))
+            group.create_task(self._profiles.run(_retry))
 
     async def _register(self) -> None:
         """Register every node, a few at once."""
@@ -182,8 +185,8 @@ class SimulatedFleet:
         patch = status_patch.build(pods.uid(pod), pods.status(pod), status)
         if patch is None:
             return
-        if ANNOTATION not in pods.annotations_of(pod):
-            patch["metadata"]["annotations"] = {ANNOTATION: "true"}
+        if MARK not in pods.annotations_of(pod):
+            patch["metadata"]["annotations"] = {MARK: "true"}
         await self._client.patch(
             PODS,
             pods.name(pod),

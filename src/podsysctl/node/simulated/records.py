@@ -10,8 +10,6 @@ from podsysctl.node.node_status import RuntimeFacts
 from podsysctl.node.runtime_state import EXITED, RUNNING, ContainerRecord, PodRuntime, SandboxRecord
 
 RUNTIME_NAME = "simulated"
-ANNOTATION = "podsysctl.dev/simulated"
-"""On pods: this one runs no process. The same key is a label of the nodes."""
 
 
 async def read_facts() -> RuntimeFacts:
