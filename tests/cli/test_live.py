@@ -115,7 +115,7 @@ def type_into(cluster: Cluster, words: list[str], keys: list[tuple[str, bytes]])
     """Run on a terminal of our own; press each key sequence once its prompt has come. Output and exit code."""
     child, handle = pty.fork()
     if child == 0:
-        os.execve(sys.executable, [*PROGRAM, *words], cluster.environment())
+        os.execve(sys.executable, [*PROGRAM, *words], {**cluster.environment(), "TERM": "xterm-256color"})
     output = b""
     pending = list(keys)
     deadline = time.monotonic() + 60
@@ -135,12 +135,12 @@ def type_into(cluster: Cluster, words: list[str], keys: list[tuple[str, bytes]])
 
 
 def test_rsh_is_a_terminal_with_the_chapters_shell(cluster: Cluster) -> None:
-    """rsh gives a tty, TERM is xterm, and the exit code of the shell is ours."""
+    """rsh gives a tty, TERM is the local one, and the exit code of the shell is ours."""
     output, code = type_into(
         cluster, ["rsh", "-c", "b", "web"], [("# ", b"tty; echo $TERM; sysctl kernel.shm_rmid_forced; exit 3\n")]
     )
     assert "/dev/pts/" in output
-    assert "xterm" in output
+    assert "\nxterm-256color" in output
     assert "kernel.shm_rmid_forced = 1" in output
     assert code == 3
 
@@ -149,6 +149,8 @@ def test_rsh_with_a_command_runs_it(cluster: Cluster) -> None:
     """A command instead of a shell, without a terminal."""
     done = run(cluster, "rsh", "-c", "b", "web", "sysctl", "kernel.shm_rmid_forced")
     assert done.stdout == b"kernel.shm_rmid_forced = 1\n"
+    done = run(cluster, "rsh", "-c", "b", "web", "sh", "-c", "echo $0 $1; exit 7", "--", "-x")
+    assert (done.stdout, done.returncode) == (b"-- -x\n", 7)
 
 
 def test_logs_tail_prefix_and_selector(cluster: Cluster) -> None:
@@ -196,6 +198,14 @@ def test_cp_there_and_back_keeps_a_tree(cluster: Cluster, tmp_path: Path) -> Non
     assert (back / "below" / "two").read_text() == "2"
     assert run(cluster, "cp", str(tree / "below" / "two"), "web:/tmp/renamed", "-c", "b").returncode == 0
     assert run(cluster, "exec", "web", "-c", "b", "--", "cat", "/tmp/renamed").stdout == b"2"
+
+
+def test_cp_of_what_is_not_there_fails_with_tars_words(cluster: Cluster, tmp_path: Path) -> None:
+    """tar writes an empty archive and an exit code; the first must not hide the second."""
+    done = run(cluster, "cp", "web:/none", str(tmp_path / "none"), "-c", "b")
+    assert done.returncode == 1
+    assert b"none: Cannot stat" in done.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_port_forward_carries_bytes_both_ways(cluster: Cluster) -> None:

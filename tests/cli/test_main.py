@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import pytest
 
 from podsysctl.base.errors import UsageError
-from podsysctl.cli import flags, main
+from podsysctl.cli import flags, main, rsh
 from tests.cli.conftest import Run
 
 WRITTEN = [c for c in main.COMMANDS if find_spec(f"podsysctl.cli.{c.module}")]
@@ -74,6 +74,13 @@ def test_help_imports_no_command_and_no_client() -> None:
         (["get", "pods", "--as", "nobody"], 3, "Error from server (Forbidden): pods is forbidden: "),
         (["get", "pods", "--kubeconfig", "/none"], 2, "error: cannot read kubeconfig /none: No such file or directory"),
         (["get", "pods", "--server", "http://127.0.0.1:9"], 1, "error: the connection to the server 127.0.0.1:9 was "),
+        (
+            ["explain", "pod.spec.securityContext.sysctls"],
+            2,
+            "error: 'pod.spec.securityContext.sysctls' is no file, no KIND/NAME and no kernel parameter\n\n"
+            "hint: fields are explained by `kubectl explain pod.spec.securityContext.sysctls`\n",
+        ),
+        (["rsh", "web", "-c", "b"], 2, "error: -c stands behind POD, where the command is\n"),
         (["apply", "-f", "none.yaml"], 2, 'error: the path "none.yaml" does not exist\n'),
     ],
 )
@@ -117,3 +124,30 @@ def test_version_without_a_cluster_tells_this_programs_own(run: Run, monkeypatch
     assert done.err.startswith("error: no cluster is configured: $KUBECONFIG names /does/not/exist, which is not there")
     assert done.code == 2
     assert run("get", "pods").err == done.err
+
+
+@pytest.mark.parametrize("first", ["image", "rollout", "config", "adm", "node", "set", "auth"])
+def test_help_of_a_word_that_needs_another_lists_them(run: Run, first: str) -> None:
+    """`podsysctl image --help` is an answer and no mistake."""
+    done = run(first, "--help")
+    assert (done.code, done.err) == (0, "")
+    for command in main.COMMANDS:
+        if command.name.startswith(f"{first} ") and (command.group or first == "adm"):
+            assert f"  {command.name}  " in done.out
+    assert run("help", first).out == done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (["web"], []),
+        (["-c", "b", "web", "bash", "-c", "exit 3"], ["bash", "-c", "exit 3"]),
+        (["-n", "x", "-t", "web", "ls", "-l", "-t"], ["ls", "-l", "-t"]),
+    ],
+)
+def test_rsh_leaves_the_flags_behind_the_pod_to_the_command(words: list[str], left: list[str]) -> None:
+    """As oc: flags of rsh stand before the pod."""
+    command, rest = main.find_command(["rsh", *words])
+    assert command is not None
+    args = main.parse(command, rsh, rest)
+    assert (args.pod, args.words) == ("web", left)

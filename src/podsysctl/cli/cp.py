@@ -167,6 +167,8 @@ async def _download(connection: Connection, remote: Place, container: str, sourc
                 _unpack(archive, path.name, Path(destination.path))
         except (tarfile.TarError, OSError) as error:
             raise CopyError(f"cannot unpack {source.path} into {destination.path}: {error}") from error
+        if process.exit_code:  # tar writes an archive of what it could read, even of nothing
+            raise _failed(process.exit_code, problems)
 
 
 def _failed(code: int, problems: list[bytes]) -> CopyError:

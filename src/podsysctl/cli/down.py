@@ -42,15 +42,20 @@ def run(args: argparse.Namespace) -> int:
         return 0
     files.require_own()
     state = files.read_state()
-    if files.is_running():
+    was_running = files.is_running()
+    if was_running:
         if state is None:
             raise PodsysctlError(f"a cluster is just starting in {files.data_dir}", hint="try again in a moment")
         _stop(files, state)
     with files.lock():
         _clean(files, state, wipe=args.wipe)
         files.remove_state()
+    done = "stopped" if was_running else "nothing ran; what was left is cleaned up"
     if args.wipe:
         _wipe(files)
+        print(f"{done}, and objects, images and keys are removed")
+    else:
+        print(f"{done}; objects and images stay for the next `up`")
     return 0
 
 

@@ -68,13 +68,22 @@ def run(args: argparse.Namespace) -> int:
         if "/" not in word:
             raise UsageError(
                 f"{word!r} is no file, no KIND/NAME and no kernel parameter",
-                hint=explain_name.last_part_hint(word) or "podsysctl explain --help",
+                hint=explain_name.last_part_hint(word) or _field_hint(word),
             )
     try:
         objects = [document.object for document in manifests.read(files)]
     except PodsysctlError as error:
         raise UsageError(error.message, hint=error.hint) from error
     return _judge(args, objects, references)
+
+
+def _field_hint(word: str) -> str:
+    """What to do about a word that nothing here explains: `pod.spec.x` is a field, which kubectl explains."""
+    from podsysctl.objects import kinds
+
+    first = word.partition(".")[0].lower()
+    names = {name for kind in kinds.BUILTIN for name in (kind.plural, kind.singular, *kind.short_names)}
+    return f"fields are explained by `kubectl explain {word}`" if first in names else "podsysctl explain --help"
 
 
 def _is_parameter(word: str) -> bool:

@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
     def parse(self, words: list[str], trailing: list[str] | None) -> argparse.Namespace:
         """Parse; `trailing` is what stood behind `--`."""
         words = self._explicit(words)
-        if any(isinstance(action, argparse._SubParsersAction) for action in self._actions):
+        if any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in self._actions):
             args = self.parse_args(words)
         else:
             # Otherwise argparse writes the usage for messages that `error` does not print: a tenth of a start.

@@ -225,11 +225,23 @@ def usage() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _usage_below(first: str) -> str:
+    """The text of `podsysctl FIRST --help` where FIRST alone is no command."""
+    below = [c for c in COMMANDS if c.name.startswith(first + " ")]
+    shown = [c for c in below if c.group] or below
+    width = max(len(c.name) for c in shown) + 2
+    lines = [f"usage: podsysctl {first} COMMAND [ARGUMENTS]", "", *(f"  {c.name:{width}}{c.help}" for c in shown)]
+    return "\n".join([*lines, "", f"`podsysctl {shown[0].name} --help` tells more of one."]) + "\n"
+
+
 def _unknown(words: list[str]) -> int:
     from difflib import get_close_matches
 
     first = next((w for w in words if not w.startswith("-")), "")
     below = [c.name for c in COMMANDS if c.name.startswith(first + " ")]
+    if below and DASHED & set(words):
+        sys.stdout.write(_usage_below(first))
+        return 0
     if below:
         sys.stderr.write(f"error: `{first}` needs one of: {', '.join(n.removeprefix(first + ' ') for n in below)}\n")
         sys.stderr.write(f"\nhint: podsysctl {below[0]} --help\n")

@@ -120,9 +120,12 @@ def test_archive_names_of_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
     other = _tar(tmp_path / "other.tar", {"file": b""})
     broken = _tar(tmp_path / "broken.tar", {"manifest.json": b"{"})
-    for path in (tmp_path / "text", other, broken, tmp_path / "missing"):
-        with pytest.raises(UsageError, match="is not an image archive"):
+    for path in (tmp_path / "text", other, broken):
+        with pytest.raises(UsageError, match="is not an image archive") as caught:
             local.archive_names(path)
+        assert "\n" not in caught.value.message
+    with pytest.raises(UsageError, match=r"/missing cannot be read as an image archive: No such file or directory$"):
+        local.archive_names(tmp_path / "missing")
 
 
 async def test_import_of_an_archive_without_a_name_asks_for_one(tmp_path: Path) -> None:

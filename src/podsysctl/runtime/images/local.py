@@ -141,8 +141,12 @@ def archive_names(path: Path) -> list[str]:
     try:
         with tarfile.open(path, "r:*") as archive:
             documents = _metadata(archive)
-    except (OSError, tarfile.TarError, EOFError) as error:
+    except tarfile.ReadError as error:  # its text lists every way of reading that failed
+        raise UsageError(f"{path} is not an image archive: no whole tar file, packed or not") from error
+    except (tarfile.TarError, EOFError) as error:
         raise UsageError(f"{path} is not an image archive: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read as an image archive: {error.strerror or error}") from error
     if "manifest.json" in documents:
         found = [tag for image in documents["manifest.json"] for tag in image.get("RepoTags") or ()]
     elif "index.json" in documents:
