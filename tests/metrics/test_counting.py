@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,18 @@ async def test_watch_is_long_running_while_it_is_open(api: Api) -> None:
     async with api.watch(PATH):
         assert reading.value("apiserver_longrunning_requests", await _text(api), **labels) == 1
     assert reading.value("apiserver_request_duration_seconds_count", await _text(api), **labels) == 0
+
+
+async def test_watch_that_its_client_ends_counts_as_answered(api: Api) -> None:
+    """A watch ends by its client's leaving; its answer had begun with 200."""
+    labels = {"verb": "WATCH", "group": "", "resource": "configmaps", "subresource": ""}
+    before = reading.value("apiserver_request_total", **labels, code="200")
+    async with api.watch("/api/v1/namespaces/default/configmaps"):
+        pass
+    async with asyncio.timeout(10):
+        while reading.value("apiserver_request_total", **labels, code="200") == before:  # noqa: ASYNC110 - bounded
+            await asyncio.sleep(0.01)
+    assert reading.value("apiserver_request_total", **labels, code="0") == 0
 
 
 async def test_requests_of_strangers_make_no_series(api: Api) -> None:

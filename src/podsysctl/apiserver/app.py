@@ -46,7 +46,12 @@ class Application:
         """Answer one request, whatever it is."""
         info = requestinfo.parse(http.method, http.path, http.query)
         with self._server.metrics.request(info) as outcome:
-            response = await self._guarded(http, info)
+            try:
+                response = await self._guarded(http, info)
+            except asyncio.CancelledError:
+                if http.writer.output_size > 0:  # the usual end of a watch: the client has what it wanted
+                    outcome.code = 200
+                raise
             outcome.code = response.status
             return response
 
