@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 
 import pytest
 
-from podsysctl.apiserver import kubeconfig
+from podsysctl.apiserver import kubeconfig, lifecycle
 from tests.apiserver.api import CONFIG_MAPS, PODS, Api, config_map, pod, running
 
 MERGE = "application/merge-patch+json"
@@ -455,3 +456,14 @@ async def test_values_that_their_type_cannot_hold_are_told_as_each_verb_does(api
     assert reply.message.endswith(
         '}": json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.activeDeadlineSeconds of type int64'
     )
+
+
+def test_uid_of_many_new_objects_is_a_random_uuid_of_its_own() -> None:
+    """However many objects are made, no two share a uid, and each is a version 4 UUID."""
+    found = []
+    for _ in range(1000):
+        obj: dict[str, Any] = {"metadata": {}}
+        lifecycle.stamp_new(obj, "2026-01-01T00:00:00Z")
+        found.append(obj["metadata"]["uid"])
+    assert len(set(found)) == 1000
+    assert {uuid.UUID(uid).version for uid in found} == {4}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +18,9 @@ from podsysctl.apiserver.shape import Shaper, load
 from podsysctl.apiserver.storeindex import Item
 from podsysctl.base import limits
 from podsysctl.base.errors import StatusError
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Characters of Unicode's category Cc."""
 
 _BROWSERS = ("curl/", "Wget/", "Mozilla/")
 
@@ -103,7 +106,7 @@ def bounded(warnings: Iterable[str]) -> list[str]:
 
 
 def _has_control(text: str) -> bool:
-    return any(unicodedata.category(char) == "Cc" for char in text)
+    return _CONTROL.search(text) is not None
 
 
 def _quoted(text: str) -> str:

@@ -72,7 +72,7 @@ class Priority:
     @staticmethod
     def _default(request: AdmissionRequest) -> dict[str, Any] | None:
         chosen: dict[str, Any] | None = None
-        for stored in request.list(_GROUP, _PLURAL):
+        for stored in request.list(_GROUP, _PLURAL, holding=b'"globalDefault":true'):
             lower = chosen is None or int(stored.get("value", 0)) < int(chosen.get("value", 0))
             if stored.get("globalDefault") and lower:
                 chosen = stored
