@@ -55,3 +55,14 @@ def test_readme_names_commands_that_exist() -> None:
     asked = re.findall(r"`podsysctl ([a-z]+(?: [a-z]+)?)", ENGLISH.read_text())
     assert len(asked) >= 5
     assert [words for words in asked if words not in names and words.split()[0] not in names] == []
+
+
+def test_readmes_show_the_same_figures() -> None:
+    """A benchmark's table has the same numbers in both."""
+
+    def figures(path: Path) -> list[str]:
+        rows = re.findall(r"^\| .*(?: ms| s| MB) .*\|$", path.read_text(), re.MULTILINE)
+        return [" ".join(re.findall(r"[\d.]+ (?:ms|s|MB|×)", row)) for row in rows]
+
+    assert len(figures(ENGLISH)) >= 7
+    assert figures(JAPANESE) == figures(ENGLISH)
