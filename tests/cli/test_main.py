@@ -124,6 +124,8 @@ def test_version_without_a_cluster_tells_this_programs_own(run: Run, monkeypatch
     assert done.err.startswith("error: no cluster is configured: $KUBECONFIG names /does/not/exist, which is not there")
     assert done.code == 2
     assert run("get", "pods").err == done.err
+    only = run("--version")
+    assert (only.code, only.out, only.err) == (0, done.out, "")
 
 
 @pytest.mark.parametrize("first", ["image", "rollout", "config", "adm", "node", "set", "auth"])

@@ -148,6 +148,8 @@ def _dispatch(words: list[str]) -> int:
 
     if words and words[0] == "help":
         words = [*words[1:], "--help"]
+    if words == ["--version"]:
+        words = ["version", "--client"]
     try:
         command, rest = find_command(words)
         if command is None:
