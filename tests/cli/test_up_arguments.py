@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
 import pytest
 
-from podsysctl.base.errors import UsageError
+from podsysctl.base.errors import PodsysctlError, UsageError
 from podsysctl.cli import up
 
 
@@ -39,3 +40,21 @@ def test_port_that_cannot_be_is_refused_before_anything_is_made(port: str, monke
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(UsageError, match=f"--port {port} is not from 0 to 65535"):
         up.run(parse(f"--port={port}"))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "text"),
+    [
+        ("nope", "runtime endpoint 'nope' is not the path of a unix socket"),
+        ("unix:///does/not/exist.sock", "no container runtime listens on /does/not/exist.sock"),
+    ],
+)
+def test_runtime_that_is_not_there_is_refused_before_anything_is_made(
+    endpoint: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it was written down, `down` would ask the same runtime in vain."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    directory = tmp_path / "d"
+    with pytest.raises(PodsysctlError, match=text):
+        up.run(parse(f"--runtime-endpoint={endpoint}", f"--data-dir={directory}"))
+    assert not directory.exists()

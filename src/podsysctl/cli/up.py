@@ -68,7 +68,18 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--masters, --workers and --simulated-nodes cannot be negative")
     if not 0 <= args.port <= PORT_MAX:
         raise UsageError(f"--port {args.port} is not from 0 to {PORT_MAX}")
+    if args.runtime_endpoint:
+        _check_endpoint(args.runtime_endpoint)
     return _foreground(args) if args.foreground else _background(args)
+
+
+def _check_endpoint(endpoint: str) -> None:
+    """Refuse a runtime that is not there before `down` would have to ask it for the pods of this cluster."""
+    from podsysctl.runtime import channel
+
+    path = Path(channel.parse_endpoint(endpoint))
+    if not path.is_socket():
+        raise PodsysctlError(f"no container runtime listens on {path}", hint="start it, or leave the flag out")
 
 
 def _foreground(args: argparse.Namespace) -> int:
