@@ -39,6 +39,8 @@ class SchedulingQueue:
         self._entries: dict[str, _Entry] = {}
         self._active: list[tuple[int, float, int, str]] = []
         self._in_active: set[str] = set()
+        self._failed: dict[str, None] = {}
+        """Keys whose last attempt failed and that are not active: the few of which a change is told."""
         self._delayed: list[tuple[float, int, str]] = []
         self._due_s: dict[str, float] = {}
         self._sequence = 0
@@ -74,12 +76,14 @@ class SchedulingQueue:
         self._entries.pop(key, None)
         self._due_s.pop(key, None)
         self._in_active.discard(key)
+        self._failed.pop(key, None)
 
     def something_changed(self, helps: Callable[[PodInfo], bool] | None = None) -> None:
         """Nodes or pods changed so that pods which fitted nowhere may fit now."""
         self._changes += 1
-        for key, entry in self._entries.items():
-            if key not in self._in_active and entry.failed_s and (helps is None or helps(entry.pod)):
+        for key in tuple(self._failed):
+            entry = self._entries[key]
+            if helps is None or helps(entry.pod):
                 self._retry_later(key, entry)
 
     def failed(self, pod: PodInfo) -> None:
@@ -88,6 +92,7 @@ class SchedulingQueue:
         if entry is None or entry.pod.uid != pod.uid:
             return
         entry.failed_s = self._clock.monotonic_s()
+        self._failed[pod.key] = None
         if entry.seen != self._changes:
             self._retry_later(pod.key, entry)
         else:
@@ -98,6 +103,7 @@ class SchedulingQueue:
         entry = self._entries.get(pod.key)
         if entry is not None:
             entry.failed_s = self._clock.monotonic_s()
+            self._failed[pod.key] = None
             self._retry_later(pod.key, entry)
 
     async def pop(self) -> PodInfo:
@@ -122,6 +128,7 @@ class SchedulingQueue:
 
     def _activate(self, key: str) -> None:
         entry = self._entries[key]
+        self._failed.pop(key, None)
         self._due_s.pop(key, None)
         if key not in self._in_active:
             self._in_active.add(key)
