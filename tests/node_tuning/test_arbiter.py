@@ -207,6 +207,17 @@ def test_requirements_of_all_nodes_combine_and_write_no_more_than_needed(arbiter
     assert procsys.read(QUEUED) == host[QUEUED]
 
 
+def test_guard_decides_where_requirements_allow_what_it_makes(arbiter: Arbiter, host: Originals) -> None:
+    """One node's `<` lowers to its bound; another node's lower requirement does not draw the value down to itself."""
+    bound = int(host[STAT]) - 1
+    arbiter.submit("a", wish("a", f"[sysctl]\nvm.dirtytime_expire_seconds=<{bound}\n"))
+    assert procsys.read(STAT) == str(bound)
+    arbiter.submit("b", wish("b", "[requirements]\nvm.dirtytime_expire_seconds = >=10\n"))
+    assert procsys.read(STAT) == str(bound)
+    arbiter.submit("c", wish("c", f"[requirements]\nvm.dirtytime_expire_seconds = <={bound - 1}\n"))
+    assert procsys.read(STAT) == "10"
+
+
 def test_requirements_that_exclude_each_other_name_their_owners(arbiter: Arbiter, host: Originals) -> None:
     """Bounds against bounds, and a profile's value against a bound."""
     arbiter.submit("a", wish("a", "[requirements]\nfs.inotify.max_queued_events = >=50000\n"))

@@ -56,6 +56,17 @@ def test_upper_bound_alone_is_met_at_the_bound() -> None:
     assert [setting.value for setting in resolved("65530", ("A", "<=1000")).settings] == ["1000"]
 
 
+@pytest.mark.parametrize(
+    ("sysctl", "value"),
+    [("<43000", "43000"), ("<5", None), ("<20", "20"), (">60000", "60000"), (">20", "")],
+)
+def test_what_a_guard_makes_of_the_value_is_kept_where_it_satisfies(sysctl: str, value: str | None) -> None:
+    """A lower bound below it is no reason to go down to that bound; None is a conflict, "" nothing to write."""
+    found = resolved("43200", ("A", ">=10"), sysctl=f"vm.max_map_count={sysctl}")
+    assert [setting.value for setting in found.settings] == ([value] if value else [])
+    assert bool(found.conflicts) == (value is None)
+
+
 def test_bounds_that_exclude_each_other_are_a_conflict_of_their_owners() -> None:
     """The text names owners, numbers and places."""
     found = resolved("65530", ("A", ">=262144"), ("B", "<=100000"), ("C", ">=5"))

@@ -164,13 +164,17 @@ def _apart(message: str, node: str, bound: _Bound) -> Refusal:
 
 
 def _within(limits: Sequence[_Bound], base: str, nodes: tuple[str, ...], corrects: bool) -> Target:
-    """The value before ours if all bounds allow it, else the smallest that satisfies what is required."""
+    """What guards make of the value before ours if all bounds allow it, else the smallest that satisfies what is
+    required."""
     items = [bound.item for bound in limits]
     low = max((item.at_least for item in items if item.at_least is not None), default=None)
     high = min((item.at_most for item in items if item.at_most is not None), default=None)
     said = "; ".join(dict.fromkeys(str(bound) for bound in limits))
     floor = any(bound.is_requirement and bound.item.at_least is not None for bound in limits)
     number = parse_number(base.strip())
-    chosen = requirements.choose(number, low, high, floor=floor)
+    guards = [bound.item for bound in limits if not bound.is_requirement]
+    guarded = max([number, *(item.at_least for item in guards if item.at_least is not None)])
+    guarded = min([guarded, *(item.at_most for item in guards if item.at_most is not None)])
+    chosen = requirements.choose(guarded, low, high, floor=floor)
     value = base if chosen == number else str(chosen)
     return Target(value, said, nodes, satisfied=chosen == number, bounds=(low, high), corrects=corrects)

@@ -99,7 +99,8 @@ def resolve(
     """The smallest values that satisfy all requirements, or why there are none.
 
     `current` are the node's values before its profile is applied (a name may be absent), `wanted` what the profile
-    sets, in order. A profile's value that breaks a requirement is a conflict; its `>` and `<` are bounds like others.
+    sets, in order. A profile's value that breaks a requirement is a conflict; its `>` and `<` are bounds like others,
+    and what they make of the node's value is kept where it satisfies all.
     """
     values: dict[SysctlName, list[Setting]] = {}
     for setting in fold(wanted):
@@ -145,11 +146,22 @@ def _resolve_one(
         return None  # the profile's own value is within the bounds, and is written as it is
     number = _number(current) if current is not None else None
     floor = any(item.at_least is not None for item in stated)
-    chosen = choose(number, low, high, floor=floor)
+    chosen = choose(_guarded(number, wanted), low, high, floor=floor)
     if chosen == number:
         return Satisfied(name, str(number), _owners(stated))
     decider = lowest if chosen == low else highest
     return None if decider is None else Setting(name, str(chosen), Guard.NONE, decider.place)
+
+
+def _guarded(number: int | None, wanted: list[Setting]) -> int | None:
+    """What a profile's `>` and `<` make of a number, all others aside."""
+    if number is None:
+        return None
+    for setting in wanted:
+        value = _number(setting.value)
+        if value is not None:
+            number = max(number, value) if setting.guard is Guard.RAISE else min(number, value)
+    return number
 
 
 def choose(number: int | None, low: int | None, high: int | None, *, floor: bool) -> int | None:
