@@ -24,9 +24,10 @@ Object = dict[str, Any]
 COALESCE_S = 0.05
 """Many nodes change at once; a pool is looked at once for all that changed in this time."""
 
+SMALL_POOL_NODES = 20
 COALESCE_PER_NODE_S = 0.0025
-"""Longer by this for each node of the pool: a look costs as much as the pool is large, and a rollout over twice the
-nodes has twice the changes."""
+"""Longer by this for each node beyond a small pool: a look costs as much as the pool is large, and a rollout over
+twice the nodes has twice the changes."""
 
 _STATES = {
     "all": "machineCount",
@@ -72,7 +73,8 @@ class PoolController:
             self._look_soon(name)
 
     def _look_soon(self, name: str) -> None:
-        self.queue.add_after(name, COALESCE_S + COALESCE_PER_NODE_S * self._members.count(name))
+        more = max(0, self._members.count(name) - SMALL_POOL_NODES)
+        self.queue.add_after(name, COALESCE_S + COALESCE_PER_NODE_S * more)
 
     async def reconcile(self, name: str) -> None:
         """Taints, targets and status of one pool."""
