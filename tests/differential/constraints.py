@@ -9,17 +9,16 @@ with the platform `openshift`; the other one needs the shipped constraints. Exit
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import copy
 import json
 import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 
 from podsysctl.policy import pod_template
+from tests.differential import command
 from tests.differential.__main__ import Server, comparable, first_difference
 from tests.differential.dice import Dice, Object, maybe
 from tests.differential.policies import workload
@@ -190,39 +189,34 @@ def tame(dice: Dice, pod: Object) -> Object:
     return pod
 
 
-class Pair:
-    """Both servers, and what differed so far."""
-
-    def __init__(self, ours: Server, peer: Server, show: int) -> None:
-        self._ours, self._peer, self._show = ours, peer, show
-        self.codes: Counter[int] = Counter()
-        self.differences: Counter[str] = Counter()
+class Pair(command.Servers):
+    """Sends the same request to both."""
 
     async def send(self, path: str, body: Object, user: str = "admin", tidy: Callable[[Object], Object] = told) -> bool:
         """The same POST to both; whether the other one accepted it."""
-        mine = tidy(comparable(*await _post(self._ours, path, body, user)))
+        mine = tidy(comparable(*await _post(self.ours, path, body, user)))
         for _ in range(REPEATS):
-            theirs = tidy(comparable(*await _post(self._peer, path, body, user)))
+            theirs = tidy(comparable(*await _post(self.peer, path, body, user)))
             if mine == theirs:
                 break
         self.codes[theirs["code"]] += 1
         if mine != theirs:
             place = f"{theirs['code']}/{mine['code']} {first_difference(mine, theirs)}"
             self.differences[place] += 1
-            if self.differences.total() <= self._show:
+            if self.differences.total() <= self.show:
                 print(f"--- {user} {path} {place}\n{json.dumps(body)}")
                 print(f"ours: {json.dumps(mine)}\npeer: {json.dumps(theirs)}\n")
         return bool(theirs["code"] < 400)
 
     async def remove(self, path: str) -> None:
         """Delete the same object on both."""
-        for server in (self._ours, self._peer):
+        for server in self.both:
             async with server.session.delete(path) as reply:
                 await reply.read()
 
     async def make(self, path: str, body: Object) -> None:
         """Make the same object on both."""
-        for server in (self._ours, self._peer):
+        for server in self.both:
             code, answer, _ = await _post(server, path, body, "admin")
             if code not in (200, 201, 409):
                 raise SystemExit(f"{path}: {answer}")
@@ -307,32 +301,5 @@ def _without_object(answer: Object) -> Object:
     return {key: value for key, value in answer.items() if key != "object"}
 
 
-async def run(args: argparse.Namespace) -> int:
-    """Connect, compare, and print a summary; the number of differing answers."""
-    ours, peer = Server(args.ours), Server(args.peer)
-    await asyncio.gather(ours.open(), peer.open())
-    pair = Pair(ours, peer, args.show)
-    try:
-        await compare(pair, Dice(args.seed), args.count)
-    finally:
-        await asyncio.gather(ours.session.close(), peer.session.close())
-    differing = pair.differences.total()
-    print(f"{pair.codes.total()} requests, the other's codes {dict(pair.codes)}, {differing} answers differ")
-    for place, number in pair.differences.most_common():
-        print(f"  {number:6} {place}")
-    return pair.differences.total()
-
-
-def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.differential.constraints", description=__doc__)
-    parser.add_argument("--ours", required=True, help="kubeconfig of our server")
-    parser.add_argument("--peer", required=True, help="kubeconfig of the other server")
-    parser.add_argument("--count", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--show", type=int, default=5, help="differences printed whole")
-    return 1 if asyncio.run(run(parser.parse_args())) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.main("constraints", __doc__, Pair, compare, count=500))

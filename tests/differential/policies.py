@@ -10,15 +10,14 @@ is the same.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import copy
 import json
 import sys
 import time
-from collections import Counter
 from typing import Any
 
+from tests.differential import command
 from tests.differential.__main__ import Server
 from tests.differential.dice import Dice
 from tests.differential.random_pods import random_pod
@@ -51,30 +50,25 @@ MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-
 Object = dict[str, Any]
 
 
-class Pair:
-    """Both servers, and what differed so far."""
-
-    def __init__(self, ours: Server, peer: Server, show: int) -> None:
-        self._ours, self._peer, self._show = ours, peer, show
-        self.requests = 0
-        self.differences: Counter[str] = Counter()
+class Pair(command.Servers):
+    """Sends the same request to both."""
 
     async def send(self, method: str, path: str, body: Object, kind: str = "application/json") -> Object | None:
         """The same request to both; the peer's answer when it was accepted."""
-        self.requests += 1
         mine, theirs = await asyncio.gather(
-            _answer(self._ours, method, path, copy.deepcopy(body), kind),
-            _answer(self._peer, method, path, copy.deepcopy(body), kind),
+            _answer(self.ours, method, path, copy.deepcopy(body), kind),
+            _answer(self.peer, method, path, copy.deepcopy(body), kind),
         )
         for _ in range(LAGS if theirs[0] >= 400 or "dryRun" in path else 0):
             if _comparable(mine) == _comparable(theirs):
                 break
             # The other server's list of pods follows its store by a moment, and some errors come in random order.
             await asyncio.sleep(0.1)
-            theirs = await _answer(self._peer, method, path, copy.deepcopy(body), kind)
+            theirs = await _answer(self.peer, method, path, copy.deepcopy(body), kind)
+        self.codes[theirs[0]] += 1
         if _comparable(mine) != _comparable(theirs):
             self.differences[f"{method} {path.partition('?')[0].rpartition('/')[2]}"] += 1
-            if self.differences.total() <= self._show:
+            if self.differences.total() <= self.show:
                 shown = (json.dumps(_comparable(answer)) for answer in (mine, theirs))
                 print(f"--- {method} {path}\n{json.dumps(body)}\nours: %s\npeer: %s\n" % tuple(shown))
         return theirs[1] if theirs[0] < 400 else None
@@ -82,7 +76,7 @@ class Pair:
     async def create_namespace(self, name: str, labels: dict[str, str]) -> None:
         """Make a namespace and its service account on both."""
         short = {key.removeprefix(PREFIX): value for key, value in labels.items()}
-        await asyncio.gather(self._ours.namespace(name, short), self._peer.namespace(name, short))
+        await asyncio.gather(self.ours.namespace(name, short), self.peer.namespace(name, short))
 
 
 async def _answer(server: Server, method: str, path: str, body: Object, kind: str) -> tuple[int, Object, list[str]]:
@@ -182,29 +176,5 @@ async def _existing_pods(pair: Pair, dice: Dice, name: str, count: int) -> None:
             await pair.send("PATCH", f"{path}/ephemeralcontainers?dryRun=All", body, STRATEGIC)
 
 
-async def run(args: argparse.Namespace) -> int:
-    """Connect, compare, say how it went; the number of differences."""
-    ours, peer = Server(args.ours), Server(args.peer)
-    await asyncio.gather(ours.open(), peer.open())
-    pair = Pair(ours, peer, args.show)
-    await compare(pair, Dice(args.seed), args.count)
-    await asyncio.gather(ours.session.close(), peer.session.close())
-    print(f"{pair.requests} requests, {pair.differences.total()} answers differ")
-    for what, number in pair.differences.most_common():
-        print(f"  {number:6} {what}")
-    return pair.differences.total()
-
-
-def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.differential.policies", description=__doc__)
-    parser.add_argument("--ours", required=True, help="kubeconfig of our server, platform kubernetes")
-    parser.add_argument("--peer", required=True, help="kubeconfig of the other server")
-    parser.add_argument("--count", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--show", type=int, default=5, help="differences printed whole")
-    return 1 if asyncio.run(run(parser.parse_args())) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.main("policies", __doc__, Pair, compare, count=300))

@@ -10,15 +10,13 @@ platform `kubernetes`. Exit 0 when every answer is the same.
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import copy
 import json
 import sys
 import time
-from collections import Counter
 from typing import Any
 
+from tests.differential import command
 from tests.differential.__main__ import Server, comparable, first_difference
 from tests.differential.dice import Dice, Object
 from tests.differential.random_pods import random_pod
@@ -35,27 +33,22 @@ REPEATS = 6
 WRONG_VALUES = (1, 1.5, True, None, "x", [], {}, [1], {"a": 1}, -1, 2**40, "", ["x"], [None], {"name": None})
 
 
-class Pair:
-    """Both servers, and what differed so far."""
-
-    def __init__(self, ours: Server, peer: Server, show: int) -> None:
-        self.servers, self._show = (ours, peer), show
-        self.codes: Counter[int] = Counter()
-        self.differences: Counter[str] = Counter()
+class Pair(command.Servers):
+    """Sends the same request to both."""
 
     async def send(self, what: str, method: str, path: str, bodies: tuple[Any, Any], media: str = JSON) -> list[Object]:
         """The same request to both, each with its own body; both answers."""
-        raw = [await _ask(server, method, path, body, media) for server, body in zip(self.servers, bodies, strict=True)]
+        raw = [await _ask(server, method, path, body, media) for server, body in zip(self.both, bodies, strict=True)]
         mine, theirs = (_tidy(*answer) for answer in copy.deepcopy(raw))
         for _ in range(REPEATS):
             if mine == theirs or theirs["code"] < 400:
                 break
-            theirs = _tidy(*await _ask(self.servers[1], method, path, bodies[1], media))
+            theirs = _tidy(*await _ask(self.peer, method, path, bodies[1], media))
         self.codes[theirs["code"]] += 1
         if mine != theirs:
             place = f"{what} {theirs['code']}/{mine['code']} {first_difference(mine, theirs)}"
             self.differences[place] += 1
-            if self.differences[place] <= 3 and len(self.differences) <= self._show:
+            if self.differences[place] <= 3 and len(self.differences) <= self.show:
                 print(f"--- {method} {path} {place}\n{json.dumps(bodies[0])}")
                 print(f"ours: {json.dumps(mine)}\npeer: {json.dumps(theirs)}\n")
         return [answer[1] for answer in raw]
@@ -153,7 +146,7 @@ def without_empty_lists(pod: Object) -> Object:
 async def compare(pair: Pair, dice: Dice, count: int) -> None:
     """All comparisons, in a namespace of their own."""
     name = f"writes-{int(time.time())}"
-    for server in pair.servers:
+    for server in pair.both:
         await server.namespace(name, {"warn": "baseline"})
     pods = f"/api/v1/namespaces/{name}/pods"
     stored: list[list[Object]] = []
@@ -206,32 +199,10 @@ async def change(pair: Pair, dice: Dice, pods: str, both: list[Object]) -> None:
     await pair.send("status", "PATCH", f"{path}/status?{dry}", (status, status), MERGE)
 
 
-async def run(args: argparse.Namespace) -> int:
-    """Connect, compare, and print a summary; the number of differing answers."""
-    ours, peer = Server(args.ours), Server(args.peer)
-    await asyncio.gather(ours.open(), peer.open())
-    pair = Pair(ours, peer, args.show)
-    try:
-        await compare(pair, Dice(args.seed), args.count)
-    finally:
-        await asyncio.gather(ours.session.close(), peer.session.close())
-    differing = pair.differences.total()
-    print(f"{pair.codes.total()} requests, the other's codes {dict(pair.codes)}, {differing} answers differ")
-    for place, number in pair.differences.most_common():
-        print(f"  {number:6} {place}")
-    return differing
-
-
-def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.differential.writes", description=__doc__)
-    parser.add_argument("--ours", required=True, help="kubeconfig of our server")
-    parser.add_argument("--peer", required=True, help="kubeconfig of the other server")
-    parser.add_argument("--count", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--show", type=int, default=20, help="kinds of differences of which examples are printed")
-    return 1 if asyncio.run(run(parser.parse_args())) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        command.main(
+            "writes", __doc__, Pair, compare,
+            count=300, show=20, shown="kinds of differences of which examples are printed",
+        )
+    )  # fmt: skip
