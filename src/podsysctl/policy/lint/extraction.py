@@ -13,7 +13,7 @@ from podsysctl.policy.lint.block_text import find_in, position_in
 from podsysctl.policy.lint.context import Context
 from podsysctl.policy.lint.document import Document, Kind, Path, at
 from podsysctl.policy.lint.finding import Position
-from podsysctl.policy.lint.lines import Entry, LineFile, LineKind, parse_sections
+from podsysctl.policy.lint.lines import LineFile, LineKind, parse_sections
 from podsysctl.policy.lint.setting import Place, Setting
 from podsysctl.sysctls.tuned import build, merger, parser
 from podsysctl.sysctls.tuned.parser import Assignment
@@ -199,7 +199,7 @@ def compose_settings(document: Document) -> Iterator[Setting]:
 
 def quadlet_settings(file: LineFile) -> Iterator[Setting]:
     """The Sysctl lines of a Podman unit."""
-    entries = [entry for entry in parse_sections(file.text) if isinstance(entry, Entry)]
+    entries = [entry for entry in parse_sections(file.text) if isinstance(entry, Assignment)]
     host_network = any(e.key == "Network" and e.value == "host" for e in entries if e.section in QUADLET_SECTIONS)
     for entry in entries:
         if entry.section not in QUADLET_SECTIONS or entry.key != "Sysctl":
@@ -232,7 +232,7 @@ def words(text: str) -> list[str]:
 def sysctl_d_settings(file: LineFile) -> Iterator[Setting]:
     """The lines of a sysctl.d file that name one parameter; patterns are left to systemd."""
     for entry in parse_sections(file.text):
-        if isinstance(entry, Entry):
+        if isinstance(entry, Assignment):
             name = entry.key.removeprefix("-").strip()
             if not any(char in name for char in "*?["):
                 yield Setting(

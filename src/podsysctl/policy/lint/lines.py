@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from podsysctl.sysctls.tuned.parser import Assignment, BadLine
+
 
 class LineKind(StrEnum):
     """What a file of lines is."""
@@ -23,40 +25,20 @@ class LineFile:
     kind: LineKind
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One `key = value` of a section. Line and columns count from one."""
-
-    section: str
-    key: str
-    value: str
-    line: int
-    column: int
-    value_column: int
-
-
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """A line that is neither a section, nor a comment, nor an assignment."""
-
-    text: str
-    line: int
-
-
-def parse_sections(text: str, *, comments: str = "#;") -> Iterator[Entry | BadLine]:
-    """Read an INI file as systemd does: the first `=` separates, later duplicates are kept."""
+def parse_sections(text: str) -> Iterator[Assignment | BadLine]:
+    """Read an INI file as systemd does: the first `=` separates, later duplicates are kept, no value is continued."""
     section = ""
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.strip()
-        if not line or line[0] in comments:
+        if not line or line[0] in "#;":
             continue
         if line[0] == "[" and line[-1] == "]":
             section = line[1:-1].strip()
             continue
         key, equals, value = raw.partition("=")
         if not equals:
-            yield BadLine(line, number)
+            yield BadLine(number, line, "is no assignment")
             continue
         column = len(key) - len(key.lstrip()) + 1
         value_column = len(key) + 2 + len(value) - len(value.lstrip())
-        yield Entry(section, key.strip(), value.strip(), number, column, value_column)
+        yield Assignment(section, key.strip(), value.strip(), number, column, value_column)

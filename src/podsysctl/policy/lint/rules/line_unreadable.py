@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from podsysctl.policy.lint.context import Context
 from podsysctl.policy.lint.extraction import QUADLET_SECTIONS, words
 from podsysctl.policy.lint.finding import Finding, Position, Rule, Severity
-from podsysctl.policy.lint.lines import BadLine, LineFile, LineKind, parse_sections
+from podsysctl.policy.lint.lines import LineFile, LineKind, parse_sections
+from podsysctl.sysctls.tuned.parser import BadLine
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -22,7 +23,7 @@ def check(context: Context) -> Iterator[Finding]:
             if isinstance(line, BadLine):
                 excluded = file.kind is LineKind.SYSCTL_D and line.text.startswith("-")
                 if not excluded:
-                    yield _found(file, line.line, 1, f"{line.text!r} is no assignment")
+                    yield _found(file, line.line, 1, f"{line.text!r} {line.why}")
             elif file.kind is LineKind.QUADLET and line.key == "Sysctl" and line.section in QUADLET_SECTIONS:
                 bad = [word for word in words(line.value) if "=" not in word]
                 if bad:
