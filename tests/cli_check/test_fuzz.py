@@ -25,7 +25,7 @@ from podsysctl.policy.lint.rules import RULES
 from tests.cli_check.mutations import WORDS, mutated, values
 from tests.cli_check.test_check_rules import BAD, GOOD, MEASURED, Files
 
-BOUNDED = settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BOUNDED = settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow])
 TARGETS = (Target(36, KernelVersion(6, 1)), Target(20), Target(37, KernelVersion(3, 10)), MEASURED)
 CASES: tuple[Files, ...] = tuple(case[1] for case in (*BAD, *GOOD))
 
@@ -93,7 +93,7 @@ def test_check_answers_for_any_text(text: str, target: Target) -> None:
     judge(read, target)
 
 
-EXPLAINED = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXPLAINED = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 FORMS = st.sampled_from(["text", "json", "manifests"])
 
 

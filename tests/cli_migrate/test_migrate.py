@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from podsysctl.base.versions import KernelVersion
@@ -474,7 +474,6 @@ NAMES = ("vm.swappiness", "vm.max_map_count", "net.core.somaxconn", "kernel.shm_
     st.booleans(),
     st.sampled_from(["hostNetwork: true", "hostIPC: true", "nodeSelector: {a: b}", "terminationGracePeriodSeconds: 1"]),
 )
-@settings(max_examples=100, deadline=None)
 def test_migrated_files_have_nothing_left_to_migrate(
     pod: list[tuple[str, int]], node: list[tuple[str, int]], place: bool, fields: str
 ) -> None:

@@ -203,7 +203,7 @@ def test_ulimit_is_told_to_change_nothing() -> None:
 
 
 @given(st.text(alphabet="ab=.$'\"`(){}[]|&;<> \n\\!#-1if", max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example("`<1`")
 def test_any_script_is_read_or_refused(text: str) -> None:
     """Whatever stands there, the answer is effects or a reason, never a crash."""

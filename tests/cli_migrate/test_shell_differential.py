@@ -101,7 +101,7 @@ def as_said(script: str, before: dict[str, str]) -> dict[str, str] | None:
     return after
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SCRIPTS, VALUES, VALUES)
 def test_script_that_only_sets_ends_as_said(stub: Path, script: str, a: str, b: str) -> None:
     """Either the real shell leaves exactly the values that were said, or nothing was promised."""

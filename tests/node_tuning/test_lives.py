@@ -129,7 +129,7 @@ def scenarios(
     return {"names": sorted(scratch), "files": files, "profiles": found, "lives": played}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scenario=scenarios(SCRATCH, BOUNDS, []))
 def test_lives_random_profiles_and_crashes_end_at_the_originals(
     driver: subprocess.Popen[str], scenario: dict[str, Any]
@@ -138,7 +138,7 @@ def test_lives_random_profiles_and_crashes_end_at_the_originals(
     assert play(driver, scenario) == []
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scenario=scenarios(HOST, HOST_BOUNDS, FILES))
 def test_lives_on_the_host_itself_end_at_its_originals(
     host_driver: subprocess.Popen[str], scenario: dict[str, Any]

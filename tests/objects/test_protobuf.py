@@ -86,7 +86,7 @@ def test_broken_body_is_a_bad_request(raw: bytes) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_random_bytes_never_fail_in_another_way(raw: bytes) -> None:
     """Either an object or a 400."""
     with contextlib.suppress(StatusError):

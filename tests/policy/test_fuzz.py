@@ -29,7 +29,7 @@ from podsysctl.policy.scc.provider import Provider
 from tests.cli_check.mutations import WORDS, mutated, values
 from tests.policy.builders import pod, restricted_pod, with_sysctls
 
-BOUNDED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BOUNDED = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 PODS = builtin_by_resource("", "v1", "pods")
 SHIPPED = tuple(o for o in shipped_files.read_objects() if o["kind"] == "SecurityContextConstraints")
 FULL = pod(

@@ -54,7 +54,7 @@ def test_parse_name_longest_allowed_is_accepted() -> None:
     assert parse_name("a" * 253).dotted == "a" * 253
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=5000)
 @given(st.one_of(st.text(max_size=300), st.text("net.ipv4/conf%\\.:_*0 \t\n\0", max_size=40)))
 def test_parse_name_any_text_stays_below_proc_sys_or_is_refused(text: str) -> None:
     """Whatever is parsed cannot leave /proc/sys, and no exception is anything but ours."""
@@ -69,7 +69,7 @@ def test_parse_name_any_text_stays_below_proc_sys_or_is_refused(text: str) -> No
     assert parse_path(name.proc_path) == name
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(st.text(max_size=60))
 def test_parse_pattern_any_text_is_a_pattern_or_refused(text: str) -> None:
     """Patterns raise nothing but our errors and match without failing."""
@@ -80,7 +80,7 @@ def test_parse_pattern_any_text_is_a_pattern_or_refused(text: str) -> None:
     pattern.matches(parse_name("net.ipv4.conf.eth0/100.rp_filter"))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(PART, min_size=1, max_size=6))
 def test_spellings_of_plain_parts_round_trip(parts: list[str]) -> None:
     """Every spelling that this program itself reads gives the name back."""
@@ -89,7 +89,7 @@ def test_spellings_of_plain_parts_round_trip(parts: list[str]) -> None:
         assert parse_name(text).segments == name.segments
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(INTERFACE)
 def test_interface_with_dots_round_trips_and_folds_to_the_token(interface: str) -> None:
     """Every interface's setting is the token's in the catalogue and in the tuning plugin."""

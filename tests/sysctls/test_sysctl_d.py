@@ -94,7 +94,7 @@ def test_winner_is_the_last_of_the_exact_ones_else_of_the_patterns(text: str, va
     assert (None if found is None else found.value) == value
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(st.text(max_size=120))
 def test_parse_file_any_text_is_read_or_told(text: str) -> None:
     """No file is an exception."""

@@ -99,7 +99,7 @@ def test_values_equal_masks_compare_as_numbers() -> None:
     assert values_equal(ValueSpec(ValueKind.MASK), "00000000,00000003", "3")
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=5000)
 @given(st.sampled_from(SPECS), st.one_of(st.text(max_size=80), st.text("0123456789abcdefx-+, \t\n", max_size=40)))
 def test_parse_value_any_text_round_trips_or_is_refused(spec: ValueSpec | None, text: str) -> None:
     """Printing and parsing again gives the same value, and no exception is anything but ours."""
@@ -111,7 +111,7 @@ def test_parse_value_any_text_round_trips_or_is_refused(spec: ValueSpec | None, 
     assert values_equal(spec, text, value.text)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.integers(-(2**63), 2**64 - 1))
 def test_parse_number_every_base_reads_the_same(number: int) -> None:
     """Decimal, hexadecimal and octal are the kernel's three bases."""
