@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from podsysctl.base import durable
 from podsysctl.base.errors import PodsysctlError
 
 _AUTHORITY_DAYS = 3650
@@ -90,8 +91,8 @@ class Authority:
         subject = _subject(user, groups)
         if not self._is_good(certificate, subject, ()):
             credential = self.issue(subject, (), ExtendedKeyUsageOID.CLIENT_AUTH)
-            _write(key, credential.key)
-            _write(certificate, credential.certificate)
+            durable.write(key, credential.key)
+            durable.write(certificate, credential.certificate)
         return Credential(certificate.read_bytes(), key.read_bytes())
 
     def serving_credential(self, names: Iterable[str], user: str = "node") -> Credential:
@@ -128,7 +129,7 @@ class Authority:
                 raise ValueError(f"{path} is no elliptic curve key")
             return key
         key = ec.generate_private_key(ec.SECP256R1())
-        _write(path, _key_pem(key))
+        durable.write(path, _key_pem(key))
         return key
 
     def _ensure_authority(self) -> x509.Certificate:
@@ -161,7 +162,7 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        _write(path, certificate.public_bytes(serialization.Encoding.PEM))
+        durable.write(path, certificate.public_bytes(serialization.Encoding.PEM))
         return certificate
 
     def _ensure_serving(self, names: tuple[str, ...]) -> tuple[Path, Path]:
@@ -169,8 +170,8 @@ class Authority:
         subject = _subject("podsysctl-apiserver", ())
         if not self._is_good(certificate, subject, names):
             credential = self.issue(subject, names, ExtendedKeyUsageOID.SERVER_AUTH)
-            _write(key, credential.key)
-            _write(certificate, credential.certificate)
+            durable.write(key, credential.key)
+            durable.write(certificate, credential.certificate)
         return certificate, key
 
     def _is_good(self, path: Path, subject: x509.Name, names: tuple[str, ...]) -> bool:
@@ -213,14 +214,3 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Replace a file at once, readable by its owner alone."""
-    partial = path.with_suffix(path.suffix + ".new")
-    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(fd)
-    partial.rename(path)

@@ -75,7 +75,7 @@ def _stop(files: MachineFiles, state: MachineState) -> None:
 def _wipe(files: MachineFiles) -> None:
     """Delete what a cluster makes, by name, and the directory if nothing else was put into it."""
     for path in files.data_dir.iterdir():
-        if path.is_symlink() or (path.name not in machine_files.OURS and not path.name.startswith("audit.log.")):
+        if path.is_symlink() or not machine_files.is_ours(path.name):
             continue
         if path.is_dir():
             shutil.rmtree(path)

@@ -10,22 +10,32 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
+from podsysctl.base import durable
 from podsysctl.base.errors import PodsysctlError
 
 DATA_DIR = Path("/var/lib/podsysctl")
 KUBECONFIG_NAME = "kubeconfig"
 _LOCK_NAME = "lock"
-OURS = frozenset(
+_OURS = frozenset(
     {
         "aliases.toml", "audit.log", "containerd", "images", "kubeconfig", _LOCK_NAME,
-        "machine.json", "machine.new", "networks", "nodes", "pki", "podsysctl.log", "store",
-        "tuned-engine.json", "tuned-engine.new", "tuned.journal", "tuned.log", "tuned.pid", "tuning-sysfs.journal",
+        "machine.json", "networks", "nodes", "pki", "podsysctl.log", "store",
+        "tuned-engine.json", "tuned.journal", "tuned.log", "tuned.pid", "tuning-sysfs.journal",
         "tuning-sysfs.journal.new", "tuning.journal", "tuning.journal.new", "tuning.json", "tuning.new",
     }
 )  # fmt: skip
-"""Every name that a cluster gives to something in its data directory; `down --wipe` deletes nothing else."""
+"""Names of files and directories; `down --wipe` deletes nothing else."""
 _BEFORE_A_START = frozenset({"aliases.toml", "images"})
 """What a data directory may hold before its first cluster."""
+
+
+def is_ours(name: str) -> bool:
+    """Does a cluster give this name to something in its data directory, or did one that was killed leave it?
+
+    >>> is_ours("machine.json"), is_ours(".machine.json.17.new"), is_ours("audit.log.1"), is_ours("notes.txt")
+    (True, True, True, False)
+    """
+    return name in _OURS or name.startswith("audit.log.") or durable.replaced(name) in _OURS
 
 
 def simulated_names(count: int) -> tuple[str, ...]:
@@ -101,9 +111,7 @@ class MachineFiles:
 
     def write_state(self, state: MachineState) -> None:
         """Tell others what runs."""
-        new = self._state.with_suffix(".new")
-        new.write_text(json.dumps(asdict(state)))
-        new.replace(self._state)
+        durable.write(self._state, json.dumps(asdict(state)))
 
     def read_state(self) -> MachineState | None:
         """What the last start told; None when there was none."""

@@ -6,11 +6,10 @@ Files hold private keys: mode 0600, replaced in one step, so that a crash leaves
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from podsysctl.base import durable
 from podsysctl.base.errors import PodsysctlError
 
 
@@ -56,15 +55,6 @@ def write(path: str | Path, content: dict[str, Any]) -> None:
     text = yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=target.name, dir=target.parent)
-        try:
-            with os.fdopen(handle, "w") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        durable.write(target, text)
     except OSError as error:
         raise PodsysctlError(f"cannot write kubeconfig {target}: {error.strerror}") from error

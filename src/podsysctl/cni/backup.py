@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from podsysctl.base import durable
 from podsysctl.cni import netns, wire
 
 
@@ -46,19 +47,9 @@ def take_back(path: str, earlier: Saved | None) -> None:
 def _store(path: str, saved: Saved) -> None:
     sysctl = [["/".join(segments), original, value] for segments, original, value in saved.sysctl]
     text = wire.indent({**saved.link, "network": saved.network, "sysctl": sysctl}, " ")
-    directory = os.path.dirname(path)
-    temporary = f"{path}.new"
     try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            data = wire.encode(text)
-            while data:
-                data = data[os.write(fd, data) :]
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(temporary, path)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        durable.write(path, wire.encode(text))
     except OSError as error:
         raise wire.Problem(f"failed to save {path}: {netns.words(error)}") from error
 

@@ -16,7 +16,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
-from podsysctl.base import limits
+from podsysctl.base import durable, limits
 from podsysctl.base.errors import KernelError
 from podsysctl.sysctls.name import SysctlName, parse_name
 
@@ -142,7 +142,7 @@ class JournalOf(Generic[K]):
                 os.ftruncate(self._fd, size)  # a torn line is understood as the last one only
                 raise KernelError(f"{self._path}: the disk took {written} of {len(data)} bytes", errno=errno.ENOSPC)
             os.fsync(self._fd)
-            self._sync_directory()
+            durable.sync_directory(os.path.dirname(os.path.abspath(self._path)))
         except OSError as error:
             raise KernelError(f"{self._path}: {error.strerror}", errno=error.errno or 0) from error
 
@@ -170,7 +170,7 @@ class JournalOf(Generic[K]):
                 raise
             os.close(self._fd)
             self._fd = fd
-            self._sync_directory()
+            durable.sync_directory(os.path.dirname(os.path.abspath(self._path)))
         except OSError as error:
             raise KernelError(f"{self._path}: {error.strerror}", errno=error.errno or 0) from error
 
@@ -180,13 +180,6 @@ class JournalOf(Generic[K]):
             os.fsync(self._fd)
         except OSError as error:
             raise KernelError(f"{self._path}: {error.strerror}", errno=error.errno or 0) from error
-
-    def _sync_directory(self) -> None:
-        fd = os.open(os.path.dirname(os.path.abspath(self._path)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
     def _load(self) -> None:
         with open(self._fd, encoding="utf-8", closefd=False) as file:

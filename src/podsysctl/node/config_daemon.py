@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from podsysctl.base import durable
 from podsysctl.base.clock import Clock, SystemClock
 from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, StatusError
 from podsysctl.client.events import Recorder
@@ -148,7 +148,7 @@ class ConfigDaemon:
         before = self._kubelet_file.read_text() if self._kubelet_file.exists() else None
         if text != before:
             self._write_record({"config": self.recorded_config(), "applying": desired, "former": before})
-            _write_durably(self._kubelet_file, text)
+            durable.write(self._kubelet_file, text)
             try:
                 await self._restart()
             except PodsysctlError as error:
@@ -189,14 +189,14 @@ class ConfigDaemon:
             return
         if text:
             self._kubelet_file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-            _write_durably(self._kubelet_file, text)
+            durable.write(self._kubelet_file, text)
             self._write_record({"config": current})
 
     def _put_back(self, former: str | None) -> None:
         if former is None:
             self._kubelet_file.unlink(missing_ok=True)
         else:
-            _write_durably(self._kubelet_file, former)
+            durable.write(self._kubelet_file, former)
 
     async def _roll_back(self, before: str | None) -> None:
         """Put the former file back and start the agent with it."""
@@ -247,7 +247,7 @@ class ConfigDaemon:
         return record
 
     def _write_record(self, record: Object) -> None:
-        _write_durably(self._record, json.dumps(record))
+        durable.write(self._record, json.dumps(record))
 
 
 def _drain_of(desired: str) -> str:
@@ -286,13 +286,3 @@ async def follow(nodes: Informer, daemons: Mapping[str, ConfigDaemon], *, worker
 def _retry(key: object, error: PodsysctlError) -> bool:
     log.warning("configuration of node %s: %s", key, error.message)
     return isinstance(error, StatusError | ConnectionFailedError)
-
-
-def _write_durably(path: Path, text: str) -> None:
-    """Replace a file so that a crash leaves the old or the new one, whole."""
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from podsysctl.base import durable
 from podsysctl.base.errors import UsageError
 from podsysctl.client.informer import Informer
 from podsysctl.client.rest import Client
@@ -55,9 +55,4 @@ class AllowlistFile:
         if self.path.exists() and self.path.read_text() == text:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.new")
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        durable.write(self.path, text, mode=0o644)

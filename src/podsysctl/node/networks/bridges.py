@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from podsysctl.base import durable
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.runtime import commands
 
@@ -69,9 +70,7 @@ class Bridges:
             self._file.unlink(missing_ok=True)
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._file.with_name(f".{self._file.name}.new")
-        temporary.write_text(json.dumps(sorted(names)))
-        temporary.replace(self._file)
+        durable.write(self._file, json.dumps(sorted(names)))
 
 
 def _is_empty(ports: Path) -> bool:

@@ -7,13 +7,13 @@ be there any more.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from podsysctl.base import durable
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.node.networks.invocation import Attachment, Target
 
@@ -73,13 +73,7 @@ class Records:
             "attachments": [attachment.to_dict() for attachment in record.attachments],
             "complete": record.complete,
         }
-        temporary = self._directory / f".{target.sandbox_id}.new"
-        with temporary.open("w") as file:
-            os.fchmod(file.fileno(), 0o600)
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path(target.sandbox_id))
+        durable.write(self._path(target.sandbox_id), json.dumps(document))
 
     def load(self, sandbox_id: str) -> Record | None:
         """The record of a sandbox, None when it has none. Raises BadRecordError."""

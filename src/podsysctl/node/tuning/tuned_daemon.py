@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from podsysctl.base import limits
+from podsysctl.base import durable, limits
 from podsysctl.base.errors import PodsysctlError, UsageError
 from podsysctl.kernel import procsys
 from podsysctl.kernel.journal import Journal
@@ -139,9 +139,8 @@ class TunedDaemon:
         if foreign:
             raise PodsysctlError(f"{', '.join(foreign)}: the machine has a profile of this name, which stays")
         notes = {str(path): path.read_text() for path in NOTES if path.exists()}
-        new = self._record.with_suffix(".new")
-        new.write_text(json.dumps({"folders": [str(path) for path in folders.values()], "notes": notes}))
-        new.replace(self._record)
+        record = {"folders": [str(path) for path in folders.values()], "notes": notes}
+        durable.write(self._record, json.dumps(record))
         with Journal(str(files.Places(self._data_dir).tuned_journal)) as journal:
             values = {n: text for n, text in procsys.read_here(names).items() if isinstance(text, str)}
             journal.record({name: (text, text) for name, text in values.items()})
@@ -186,7 +185,7 @@ def restore(data_dir: Path) -> None:
             shutil.rmtree(folder)
     for path in NOTES:
         if str(path) in found["notes"]:
-            path.write_text(found["notes"][str(path)])
+            durable.write(path, found["notes"][str(path)], mode=0o644)
         else:
             path.unlink(missing_ok=True)
     record.unlink()

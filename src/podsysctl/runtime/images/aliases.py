@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from podsysctl.base import durable
 from podsysctl.base.errors import UsageError
 from podsysctl.runtime.images.reference import parse_reference
 
@@ -138,9 +139,7 @@ def save(path: Path, aliases: Aliases) -> None:
     """Write the file, whole or not at all."""
     lines = [f"{json.dumps(short)} = {json.dumps(target)}\n" for short, target in sorted(aliases._entries.items())]
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(_HEADER + "".join(lines))
-    new.replace(path)
+    durable.write(path, _HEADER + "".join(lines), mode=0o644)
 
 
 def _key(short: str) -> str:
