@@ -24,13 +24,25 @@ def wrong(recommended: str, **profiles: str) -> str:
     [
         ({}, "profile p is recommended, and defined neither by a Tuned nor by this program"),
         ({"p": "[main]\ninclude=absent\n"}, "Cannot find profile 'absent'"),
-        ({"p": "no section\n"}, "Cannot parse"),
+        (
+            {"p": "no section\n"},
+            "profile p: Cannot load profile(s) 'p': Cannot parse '/var/lib/ocp-tuned/profiles/p/tuned.conf'. "
+            "(profile p, line 1: 'no section' stands before the first [section])",
+        ),
         ({"p": "[sysctl]\nvm.swappiness=many\n"}, "profile p, section [sysctl], vm.swappiness (line 2)"),
     ],
 )
 def test_profile_that_no_node_can_apply_is_named_with_the_reason(profiles: dict[str, str], part: str) -> None:
     """Absent, unreadable, including what is absent, or holding a value that no kernel takes."""
-    assert part in wrong("p", **profiles)
+    said = wrong("p", **profiles)
+    assert part in said
+    assert "profile p: profile p" not in said
+
+
+def test_bad_entry_of_an_included_profile_names_both() -> None:
+    """The one that is recommended, and the one that holds the entry."""
+    bad = {"p": "[main]\ninclude=base\n", "base": "[sysctl]\nvm.swappiness=many\n"}
+    assert wrong("p", **bad).startswith("profile p: profile base, section [sysctl], vm.swappiness (line 2): ")
 
 
 @pytest.mark.parametrize(

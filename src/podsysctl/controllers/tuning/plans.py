@@ -73,16 +73,18 @@ def _judge(name: str, collection: Collection) -> tuple[str, bool]:
     if name not in collection.texts and name not in shipped.PROFILES:
         return f"profile {name} is recommended, and defined neither by a Tuned nor by this program", False
     found = anywhere.plans(name, collection.texts)
-    text = _wrong(found)
+    text = _wrong(name, found)
     demanding = any(isinstance(plan, Plan) and plan.requirements for plan in found)
-    return f"profile {name}: {text}" if text else "", demanding
+    return text, demanding
 
 
-def _wrong(found: tuple[Plan | ProfileError, ...]) -> str:
+def _wrong(name: str, found: tuple[Plan | ProfileError, ...]) -> str:
     """What every machine would say; '' when one of them has nothing against it."""
     error = anywhere.error(found)
     if error is not None:
-        return error.message
-    said = [str(problem) for problem in anywhere.problems(found)]
-    more = f"; and {len(said) - MOST_NAMED} more" if len(said) > MOST_NAMED else ""
-    return "; ".join(said[:MOST_NAMED]) + more
+        return f"profile {name}: {error.message}{f' ({error.hint})' if error.hint else ''}"
+    problems = anywhere.problems(found)
+    more = f"; and {len(problems) - MOST_NAMED} more" if len(problems) > MOST_NAMED else ""
+    included = any(problem.place.profile != name for problem in problems[:MOST_NAMED])
+    prefix = f"profile {name}: " if included else ""  # a problem's own place names the profile that holds it
+    return prefix + "; ".join(map(str, problems[:MOST_NAMED])) + more if problems else ""
