@@ -633,6 +633,7 @@ GOOD: list[tuple[str, Files, Target]] = [
     ("PSC301", one(tuned("t", "# text\n[main]\ninclude=openshift-node\n[sysctl]\nvm.swappiness=10\n")), NEW),
     ("PSC302", one(tuned("t", "[sysctl]\nvm.swappiness=10\n", recommend="openshift-node")), NEW),
     ("PSC303", one(tuned("t", "[sysctl]\nvm.swappiness=10\n")), NEW),
+    ("PSC303", one(tuned("t", "[sysctl]\nnet.ipv4.ip_forward=0\n")), NEW),  # PSC305 has more to say of it
     ("PSC304", one(tuned("t", "[main]\n") + "---\n" + tuned("u", "[main]\n", priority=21)), NEW),
     (
         "PSC304",

@@ -15,6 +15,7 @@ from podsysctl.policy.lint.context import Context, find
 from podsysctl.policy.lint.document import Kind
 from podsysctl.policy.lint.finding import Finding, Rule, Severity
 from podsysctl.policy.lint.knowledge import row
+from podsysctl.policy.lint.rules import tuned_refused
 from podsysctl.policy.lint.setting import Place
 from podsysctl.sysctls.catalogue import Namespace
 
@@ -22,7 +23,13 @@ _OF_A_POD = (Namespace.NET, Namespace.IPC, Namespace.UTS)
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """Names of Tuned profiles that each pod has for itself."""
+    """Names of Tuned profiles that each pod has for itself, unless no node would apply the entry anyway."""
+    notes = list(_notes(context))
+    refused = {(found.file, found.position.line) for found in tuned_refused.check(context)} if notes else set()
+    yield from (note for note in notes if (note.file, note.position.line) not in refused)
+
+
+def _notes(context: Context) -> Iterator[Finding]:
     for setting in context.settings:
         if setting.place is not Place.NODE or setting.document is None or setting.document.kind is not Kind.TUNED:
             continue
