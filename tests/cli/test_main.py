@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -116,13 +117,35 @@ def test_parse_duration_of_something_else_says_what_it_wants() -> None:
         flags.parse_duration("soon")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", "--data-dir", "{empty}"),
+        ("image", "list", "--data-dir", "{empty}"),
+        ("get", "pods"),
+        ("whoami", "--show-server"),
+        ("rollout", "preview", "-f", "x.yaml"),
+        ("explain", "pod/p"),
+    ],
+)
+def test_command_without_the_cluster_it_needs_fails(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """It is no mistake in the command line, and the hint tells how to start one."""
+    monkeypatch.setenv("KUBECONFIG", "/does/not/exist")
+    done = run(*(word.format(empty=tmp_path) for word in words))
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: no cluster ")
+    assert "`podsysctl up`" in done.err
+
+
 def test_version_without_a_cluster_tells_this_programs_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What can be told is told; the missing server is an error behind it, and a missing kubeconfig is named."""
     monkeypatch.setenv("KUBECONFIG", "/does/not/exist")
     done = run("version")
     assert done.out.startswith("Client Version: v")
     assert done.err.startswith("error: no cluster is configured: $KUBECONFIG names /does/not/exist, which is not there")
-    assert done.code == 2
+    assert done.code == 1
     assert run("get", "pods").err == done.err
     only = run("--version")
     assert (only.code, only.out, only.err) == (0, done.out, "")

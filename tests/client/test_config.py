@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from podsysctl.base.errors import UsageError
+from podsysctl.base.errors import NoClusterError, UsageError
 from podsysctl.client import config, kubeconfig
 
 
@@ -90,7 +90,7 @@ def test_load_broken_file_names_what_is_missing(tmp_path: Path, change: object, 
 
 def test_load_without_any_configuration_hints_at_up() -> None:
     """Somebody who has no cluster learns how to get one."""
-    with pytest.raises(UsageError, match="no cluster is configured") as caught:
+    with pytest.raises(NoClusterError, match="no cluster is configured") as caught:
         config.load()
     assert "podsysctl up" in caught.value.hint
 

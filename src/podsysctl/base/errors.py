@@ -92,6 +92,12 @@ class RuntimeServiceError(PodsysctlError):
         self.detail = detail
 
 
+class NoClusterError(PodsysctlError):
+    """A command needs a running cluster, and none runs or is configured: no mistake in the command line."""
+
+    reason = "NoCluster"
+
+
 class ConnectionFailedError(PodsysctlError):
     """A server could not be reached or did not answer in time."""
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from podsysctl.base import limits
-from podsysctl.base.errors import UsageError
+from podsysctl.base.errors import NoClusterError, UsageError
 from podsysctl.cli import flags
 from podsysctl.cli.machine_files import DATA_DIR, MachineFiles
 from podsysctl.client import config, loop
@@ -85,7 +85,7 @@ def _from_files(args: argparse.Namespace) -> ClientConfig:
         if args.server:
             return ClientConfig(server=args.server)
         if os.environ.get("KUBECONFIG"):
-            raise UsageError(
+            raise NoClusterError(
                 f"no cluster is configured: $KUBECONFIG names {', '.join(map(str, paths))}, which is not there",
                 hint="start a cluster with `podsysctl up`, which says where its kubeconfig is",
             )

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, UsageError
+from podsysctl.base.errors import ConnectionFailedError, NoClusterError, PodsysctlError, UsageError
 from podsysctl.cli import explain_name
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ async def _online(
         try:
             connection = await stack.enter_async_context(connect.connect(args))
             await connection.mapper()
-        except (ConnectionFailedError, UsageError) as error:
+        except (ConnectionFailedError, NoClusterError, UsageError) as error:
             if references:
                 raise
             sys.stderr.write(f"no cluster is asked ({error.message}); defaults are judged\n")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from podsysctl.base.errors import UsageError
+from podsysctl.base.errors import NoClusterError
 from podsysctl.cli import machine_files
 from podsysctl.cli.machine_files import MachineFiles
 from podsysctl.client import loop
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, action: Callable[[LocalImages], Awaitable[None]]) -> int:
-    """Do something with the images of the runtime. Raises UsageError when no cluster runs."""
+    """Do something with the images of the runtime. Raises NoClusterError."""
 
     async def body() -> int:
         async with RuntimeService(_endpoint(args)) as runtime:
@@ -46,7 +46,7 @@ def _endpoint(args: argparse.Namespace) -> str:
     files = MachineFiles(args.data_dir)
     state = files.read_state()
     if state is None or not files.is_running():
-        raise UsageError(
+        raise NoClusterError(
             f"no cluster runs in {files.data_dir}", hint="start one with `podsysctl up`, or name a --runtime-endpoint"
         )
     return state.runtime_endpoint

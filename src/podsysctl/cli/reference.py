@@ -13,8 +13,8 @@ HEAD = """# Commands
 Made from the commands' own help by `./run docs`; change `src/podsysctl/cli/` instead. What all of them share:
 
 - Data goes to stdout, talk to stderr. `-o json` and `-o yaml` are stable, tables are not.
-- Exit code 0 means done, 1 failed, 2 a mistake in the command line, 3 refused by policy. `exec` and `rsh` pass on the
-  exit code of what they ran, `auth can-i` answers no with 1.
+- Exit code 0 means done, 1 failed, 2 a mistake in the command line, 3 refused by policy. That no cluster is there
+  to ask is a failure. `exec` and `rsh` pass on the exit code of what they ran, `auth can-i` answers no with 1.
 - Without `--kubeconfig` and `$KUBECONFIG` the cluster is the one of `~/.kube/config`, else the one that `podsysctl up`
   runs, else, inside a pod, the pod's own.
 - Verbs, flags, tables and texts are kubectl's where kubectl has them, and so are field managers and the annotation of

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from podsysctl.base.errors import ConnectionFailedError, PodsysctlError, StatusError
+from podsysctl.base.errors import ConnectionFailedError, NoClusterError, StatusError
 from podsysctl.cli import machine_files
 from podsysctl.cli.machine_files import MachineFiles, MachineState
 
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     files = MachineFiles(args.data_dir)
     state = files.read_state()
     if state is None or not files.is_running():
-        raise PodsysctlError(f"no cluster runs in {files.data_dir}", hint="start one with `podsysctl up`")
+        raise NoClusterError(f"no cluster runs in {files.data_dir}", hint="start one with `podsysctl up`")
     nodes = read_nodes(state)
     if args.output == "json":
         print(json.dumps({

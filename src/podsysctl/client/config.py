@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from podsysctl.base import limits
-from podsysctl.base.errors import UsageError
+from podsysctl.base.errors import NoClusterError, UsageError
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its token, CA and namespace (client-go rest.InClusterConfig, v1.36)."""
@@ -179,14 +179,14 @@ def resolve(
 ) -> ClientConfig:
     """Turn one context of a merged kubeconfig into a configuration.
 
-    Raises UsageError when an entry is missing or a certificate cannot be read.
+    Raises NoClusterError when there is none, UsageError when an entry is missing or a certificate cannot be read.
     """
     context_name = context or document.get("current-context") or ""
     chosen = _named(document, "contexts", "context", context_name) if context_name else {}
     cluster_name = cluster or chosen.get("cluster") or ""
     user_name = user or chosen.get("user") or ""
     if not cluster_name:
-        raise UsageError(
+        raise NoClusterError(
             "no cluster is configured",
             hint="start one with `podsysctl up`, or name a kubeconfig with --kubeconfig or $KUBECONFIG",
         )
