@@ -219,12 +219,14 @@ class Cluster:
 
 @asynccontextmanager
 async def running_cluster(
-    containerd: PrivateContainerd, extensions: tuple[SandboxExtension, ...] = ()
+    containerd: PrivateContainerd,
+    extensions: tuple[SandboxExtension, ...] = (),
+    platform: Platform = Platform.KUBERNETES,
 ) -> AsyncIterator[Cluster]:
     """A fresh API server and node on a containerd that runs; afterwards the node must leave nothing."""
     home = Path(tempfile.mkdtemp(prefix="psn-", dir="/tmp"))
     try:
-        server_config = ServerConfig(home / "api", port=0, platform=Platform.KUBERNETES)
+        server_config = ServerConfig(home / "api", port=0, platform=platform)
         async with ApiServer(server_config) as api, RuntimeService(containerd.endpoint) as runtime:
             credential = api.credential("test-admin", "admin", ("system:masters",))
             config = ClientConfig(

@@ -1,6 +1,6 @@
 """`python -m podsysctl.node`: one node agent alone, against any Kubernetes API and any CRI runtime.
 
-It ends on SIGTERM or SIGINT and leaves its pods running.
+It ends on SIGTERM or SIGINT and leaves its pods running. It follows no pools, and serves no logs, exec or port-forward.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.client import config as client_config
 from podsysctl.client import loop
+from podsysctl.client.events import EventRecorder
 from podsysctl.client.rest import Client
 from podsysctl.node.agent import Agent, parse_allowlist
 from podsysctl.node.config import KUBELET_PORT, AgentConfig, KubeletConfiguration, load_kubelet_configuration
 from podsysctl.node.networks.places import MachinePlaces, NodeNetworks
+from podsysctl.node.tuning import networking, tuner
+from podsysctl.node.tuning.arbiter import Arbiter
 from podsysctl.runtime.images import aliases
 from podsysctl.runtime.service import RuntimeService
 
@@ -46,14 +52,35 @@ async def serve(options: argparse.Namespace) -> None:
         await asyncio.to_thread(networks.allowlist.ensure)
         allowed = parse_allowlist(config, os.uname().release)
         agent = Agent(client, runtime, config, extensions=(networks.extension(allowed),))
-        async with asyncio.TaskGroup() as group:
-            following = group.create_task(networks.run())
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             running = group.create_task(agent.run())
-            waiter = group.create_task(stopping.wait())
-            await asyncio.wait({running, waiter}, return_when=asyncio.FIRST_COMPLETED)
-            running.cancel()
-            following.cancel()
-            waiter.cancel()
+            others = [group.create_task(networks.run()), group.create_task(stopping.wait())]
+            if options.node_tuning:
+                work = await _tuning(client, agent, places, stack)
+                others += [group.create_task(one) for one in work]
+            await asyncio.wait({running, others[1]}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (running, *others):
+                task.cancel()
+
+
+async def _tuning(
+    client: Client, agent: Agent, places: MachinePlaces, stack: AsyncExitStack
+) -> tuple[Coroutine[Any, Any, None], ...]:
+    """What applies the node's Profile; its values go when the stack is left, or at the next start."""
+    config = agent.config
+    arbiter = Arbiter(config.root, networking.dangers_for(lambda: None, places.bridges.ours))
+    await asyncio.to_thread(arbiter.open)
+    stack.push_async_callback(asyncio.to_thread, arbiter.close)
+    events = EventRecorder(client, tuner.COMPONENT, config.node_name)
+    node = tuner.NodeTuner(
+        client,
+        config.node_name,
+        arbiter,
+        events,
+        running=agent.all_pods,
+        protects=lambda: config.kubelet.protect_kernel_defaults,
+    )
+    return events.run(), node.run(), tuner.watch_drift(arbiter)
 
 
 def main() -> int:
@@ -66,7 +93,8 @@ def main() -> int:
     parser.add_argument("--config", type=Path, help="a KubeletConfiguration file")
     parser.add_argument("--node-ip", default="")
     parser.add_argument("--node-labels", default="", metavar="K=V,...")
-    parser.add_argument("--port", type=int, default=KUBELET_PORT, help="where this node's HTTPS endpoint listens")
+    parser.add_argument("--port", type=int, default=KUBELET_PORT, help="the port that the Node object tells of")
+    parser.add_argument("--node-tuning", action="store_true", help="apply the node's tuning Profile to this machine")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     failures: list[BaseException] = []
