@@ -1,4 +1,4 @@
-"""The client against our own API server over TLS: what the fake promises must hold there."""
+"""The client against our own API server, over TLS and in memory: what the fake promises must hold there."""
 
 from __future__ import annotations
 
@@ -40,9 +40,10 @@ def config_of(server: ApiServer) -> ClientConfig:
     )
 
 
-@pytest.fixture
-async def client(server: ApiServer) -> AsyncIterator[Client]:
-    async with Client(config_of(server)) as opened:
+@pytest.fixture(params=["tls", "memory"])
+async def client(request: pytest.FixtureRequest, server: ApiServer) -> AsyncIterator[Client]:
+    in_memory = Client(ClientConfig(server=server.url), dial=server.dial_as("tester", ("system:masters",)))
+    async with in_memory if request.param == "memory" else Client(config_of(server)) as opened:
         yield opened
 
 
@@ -200,3 +201,44 @@ async def test_no_credentials_are_unauthorized(server: ApiServer) -> None:
         with pytest.raises(StatusError) as refused:
             await client.list(CONFIG_MAPS)
     assert refused.value.code == 401
+
+
+async def test_a_component_has_the_rights_of_its_name_alone(server: ApiServer) -> None:
+    """A connection in memory is somebody, as the server was told: with groups, rights and refusals."""
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {}}
+    async with Client(ClientConfig(server=server.url), dial=server.dial_as("someone", ("some",))) as client:
+        answer = await client.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
+        assert answer["status"]["userInfo"]["username"] == "someone"
+        assert answer["status"]["userInfo"]["groups"] == ["some", "system:authenticated"]
+        with pytest.raises(StatusError) as refused:
+            await client.list(CONFIG_MAPS, NAMESPACE)
+        assert refused.value.code == 403
+
+
+async def test_a_connection_in_memory_ends_with_its_server(tmp_path: Path) -> None:
+    """A watch ends, and later requests say that the server is gone, as over the network."""
+    has_begun = asyncio.Event()
+
+    async def follow(client: Client) -> None:
+        async for _ in client.watch(CONFIG_MAPS, NAMESPACE):
+            has_begun.set()
+
+    server = ApiServer(ServerConfig(tmp_path / "d", port=0))
+    await server.start()
+    dial = server.dial_as("tester", ("system:masters",))
+    async with Client(ClientConfig(server=server.url), dial=dial) as client, asyncio.timeout(10):
+        watching = asyncio.create_task(follow(client))
+        await has_begun.wait()
+        await server.stop()
+        await watching
+        with pytest.raises(ConnectionFailedError):
+            await client.list(CONFIG_MAPS, NAMESPACE)
+
+
+async def test_upgrades_work_in_memory(server: ApiServer) -> None:
+    """A request for another protocol is refused with a Status, not with a broken connection."""
+    async with Client(ClientConfig(server=server.url), dial=server.dial_as("t", ("system:masters",))) as client:
+        path = "/api/v1/namespaces/default/pods/none/exec"
+        with pytest.raises(StatusError) as refused:
+            await client.websocket(path, [("command", "a")], ("v4.channel.k8s.io",))
+        assert refused.value.code == 404

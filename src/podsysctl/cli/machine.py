@@ -1,8 +1,9 @@
 """All components of a cluster in one process on one machine: started in order, ended together.
 
-Each is a client of the API over TLS on loopback, with a certificate of its own; none has a private way into
-another. Those that follow all objects of a kind share one watch of it. SIGTERM and SIGINT end the process and leave
-the pods running; `down` removes them.
+Each is a client of the API with an identity and rights of its own; none has a private way into another. What they
+say to the server is what a client elsewhere would say, over connections that stay in memory. Those that follow all
+objects of a kind share one watch of it. SIGTERM and SIGINT end the process and leave the pods running; `down` removes
+them.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from podsysctl.apiserver import kubeconfig
 from podsysctl.apiserver.config import ServerConfig
-from podsysctl.apiserver.pki import Credential
 from podsysctl.apiserver.server import ApiServer
 from podsysctl.cli import machine_files
 from podsysctl.cli.machine_files import MachineFiles, MachineState
@@ -143,10 +142,8 @@ async def _first(stopped: object, components: asyncio.Task[None]) -> None:
 async def _components(config: MachineConfig, api: ApiServer) -> None:
     """Runtime, scheduler, controllers and nodes, until cancelled."""
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        scheduler = await stack.enter_async_context(_client(api, "kube-scheduler", "system:kube-scheduler", ()))
-        manager = await stack.enter_async_context(
-            _client(api, "controller-manager", "system:kube-controller-manager", ())
-        )
+        scheduler = await stack.enter_async_context(_client(api, "system:kube-scheduler"))
+        manager = await stack.enter_async_context(_client(api, "system:kube-controller-manager"))
         informers = InformerSet(manager)  # one copy of each object for all that follow the whole cluster
         group.create_task(informers.run(), name="informers")
         group.create_task(Scheduler(scheduler, informers=informers).run(), name="scheduler")
@@ -193,9 +190,7 @@ async def _simulate(
     await fleet.remove_others(admin, names)
     if not names:
         return
-    client = await stack.enter_async_context(
-        _client(api, "simulated-nodes", "system:simulated-nodes", ("system:nodes",))
-    )
+    client = await stack.enter_async_context(_client(api, "system:simulated-nodes", ("system:nodes",)))
     kubelet = KubeletConfiguration(allowed_unsafe_sysctls=config.allowed_unsafe_sysctls)
     config.files.nodes.mkdir(mode=0o750, parents=True, exist_ok=True)
     labels = NodePlan("", (SIMULATED_ROLE,)).labels
@@ -237,9 +232,7 @@ async def _node(
     daemon: TunedDaemon | None,
 ) -> NodeSupervisor:
     """One node: its HTTPS endpoint, its agent and its configuration daemon."""
-    client = await stack.enter_async_context(
-        _client(api, f"node-{plan.name}", f"system:node:{plan.name}", ("system:nodes",))
-    )
+    client = await stack.enter_async_context(_client(api, f"system:node:{plan.name}", ("system:nodes",)))
     kubelet = KubeletConfiguration(allowed_unsafe_sysctls=config.allowed_unsafe_sysctls)
     agent_config = AgentConfig(
         node_name=plan.name,
@@ -274,15 +267,6 @@ def _tell(config: MachineConfig, api: ApiServer, endpoint: str) -> None:
     )
 
 
-@asynccontextmanager
-async def _client(api: ApiServer, file_name: str, user: str, groups: tuple[str, ...]) -> AsyncIterator[Client]:
-    """A client with a certificate for one component."""
-    credential: Credential = api.credential(file_name, user, groups)
-    config = ClientConfig(
-        server=api.url,
-        ca=api.authority.ca_pem,
-        client_cert=credential.certificate,
-        client_key=credential.key,
-    )
-    async with Client(config) as client:
-        yield client
+def _client(api: ApiServer, user: str, groups: tuple[str, ...] = ()) -> Client:
+    """A client for one component, connected in memory."""
+    return Client(ClientConfig(server=api.url), dial=api.dial_as(user, groups))

@@ -13,7 +13,7 @@ import os
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -26,6 +26,10 @@ HEAD_BYTES = 256 * 1024
 
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 3))
 """How a silent watch finds out that its peer is gone: after 30 s of silence, three questions 15 s apart."""
+
+
+Dial = Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+"""Opens a connection whose reader holds at most so many bytes."""
 
 
 class BrokenAnswerError(ConnectionError):
@@ -199,10 +203,19 @@ async def _head(link: _Link, method: str) -> Response:
 class Pool:
     """Connections to the server of one URL, through a proxy if there is one.
 
-    `tls` None means plain HTTP; `server_name` is what the certificate must say, the host by default.
+    `tls` None means plain HTTP; `server_name` is what the certificate must say, the host by default. `dial` opens the
+    connections in place of all that.
     """
 
-    def __init__(self, server: str, tls: ssl.SSLContext | None, *, server_name: str = "", proxy: str = "") -> None:
+    def __init__(
+        self,
+        server: str,
+        tls: ssl.SSLContext | None,
+        *,
+        server_name: str = "",
+        proxy: str = "",
+        dial: Dial | None = None,
+    ) -> None:
         parts = urlsplit(server)
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -211,6 +224,7 @@ class Pool:
         self._tls = tls
         self._server_name = server_name or self._host
         self._proxy = proxy
+        self._dial = dial
         self._idle: deque[_Link] = deque()
         self._open: set[_Link] = set()
         self._slots = asyncio.Semaphore(limits.CLIENT_CONNECTIONS)
@@ -292,6 +306,8 @@ class Pool:
     async def _connect(self) -> _Link:
         if self._closed:
             raise ConnectError("the client is closed")
+        if self._dial is not None:
+            return _Link(*await self._dial(HEAD_BYTES))
         async with asyncio.timeout(limits.CONNECT_TIMEOUT_S):
             if self._proxy:
                 reader, writer = await self._through_proxy()

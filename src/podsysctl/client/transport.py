@@ -36,7 +36,8 @@ class Response:
 class Transport:
     """Connections to one API server, as one identity. Use as an async context manager.
 
-    `on_warning` is called with each Warning header's text. Safe for use by many tasks at once.
+    `on_warning` is called with each Warning header's text. `dial` opens connections to a server in this process, which
+    knows who we are. Safe for use by many tasks at once.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class Transport:
         user_agent: str = f"podsysctl/{versions.PROGRAM_VERSION}",
         time: clock.Clock | None = None,
         request_timeout_s: float = limits.REQUEST_TIMEOUT_S,
+        dial: http1.Dial | None = None,
     ) -> None:
         self.config = config
+        self._dial = dial
         self._timeout_s = request_timeout_s
         self._on_warning = on_warning
         self._agent = user_agent
@@ -56,12 +59,16 @@ class Transport:
         self._pool: http1.Pool | None = None
 
     async def __aenter__(self) -> Self:
+        server = self.config.server
+        if self._dial is not None:
+            self._pool = http1.Pool(server, None, dial=self._dial)
+            return self
         cert, key = await self._credentials.certificate()
         self._pool = http1.Pool(
-            self.config.server,
+            server,
             tls.create_context(self.config, cert, key),
             server_name=self.config.tls_server_name,
-            proxy=http1.proxy_for(self.config.server, self.config.proxy),
+            proxy=http1.proxy_for(server, self.config.proxy),
         )
         return self
 
