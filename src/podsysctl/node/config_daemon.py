@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,11 +52,15 @@ class Restart(Protocol):
     async def __call__(self) -> None: ...
 
 
+ReadConfig = Callable[[str], Awaitable[Object]]
+"""Gives a MachineConfig by name. Raises StatusError, ConnectionFailedError."""
+
+
 class ConfigDaemon:
     """One node's side of a rollout; `follow` calls `reconcile` whenever the node may wait for a step.
 
     `nodes` holds the node, perhaps among others. `kubelet_file` is what the agent reads; `drains` is False for a
-    lone node.
+    lone node. `read_config` may share what it reads with other nodes.
     """
 
     def __init__(
@@ -68,15 +73,19 @@ class ConfigDaemon:
         events: Recorder,
         *,
         drains: bool = True,
+        read_config: ReadConfig | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._client = client
+        self._read_config = read_config or partial(client.get, names.MACHINE_CONFIG)
         self._clock = clock or SystemClock()
         self._drain_since_s: float | None = None
         self._nodes = nodes
         self._name = node_name
         self._kubelet_file = kubelet_file
         self._record = kubelet_file.with_name("machine-config.json")
+        self._recorded: Object | None = None
+        """What the record holds, once it was read: nobody else writes it, and every change of the Node asks for it."""
         self._restart = restart
         self._events = events
         self._drains = drains
@@ -140,8 +149,7 @@ class ConfigDaemon:
     async def _apply(self, desired: str) -> None:
         """Write the configuration and restart the agent; take both back when it does not start."""
         try:
-            machine_config = await self._client.get(names.MACHINE_CONFIG, desired)
-            text = names.kubelet_file(machine_config)
+            text = names.kubelet_file(await self._read_config(desired))
         except names.RenderError as error:
             await self._fail(desired, error.message)
             return
@@ -179,7 +187,7 @@ class ConfigDaemon:
         try:
             node = await self._client.get(NODE, self._name)
             current = names.annotation(node, names.CURRENT_CONFIG)
-            text = names.kubelet_file(await self._client.get(names.MACHINE_CONFIG, current)) if current else ""
+            text = names.kubelet_file(await self._read_config(current)) if current else ""
         except StatusError as error:
             if error.code != 404:
                 raise
@@ -241,13 +249,14 @@ class ConfigDaemon:
         return str(self._read_record().get("failed", ""))
 
     def _read_record(self) -> Object:
-        if not self._record.exists():
-            return {}
-        record: Object = json.loads(self._record.read_text())
-        return record
+        if self._recorded is None:
+            self._recorded = json.loads(self._record.read_text()) if self._record.exists() else {}
+        return self._recorded
 
     def _write_record(self, record: Object) -> None:
+        self._recorded = None  # should writing fail, the file is asked what it holds
         durable.write(self._record, json.dumps(record))
+        self._recorded = record
 
 
 def _drain_of(desired: str) -> str:
@@ -279,7 +288,11 @@ async def follow(nodes: Informer, daemons: Mapping[str, ConfigDaemon], *, worker
         if wait_s is not None:
             queue.add_after(name, wait_s)
 
-    nodes.add_handler(on_add=seen, on_update=lambda _, new: seen(new))
+    def changed(old: Object, new: Object) -> None:
+        if old["metadata"].get("annotations") != new["metadata"].get("annotations"):
+            seen(new)  # a heartbeat, a taint or the cordon asks for no step
+
+    nodes.add_handler(on_add=seen, on_update=changed)
     await queue.run(step, workers=workers, retry=_retry)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 from podsysctl.base.errors import KernelError
@@ -29,15 +30,15 @@ async def measure_kernel() -> KernelFacts | None:
 
 async def publish(client: Client, config: AgentConfig, kernel: asyncio.Task[KernelFacts | None]) -> None:
     """Write the allowlist at once, and the kernel's facts when they are known. Raises StatusError."""
-    await publish_gates(client, config)
+    await _annotate(client, config.node_name, gates(config))
     facts = await asyncio.shield(kernel)
     if facts is not None:
-        await _annotate(client, replace(_gates(config), kernel=facts))
+        await _annotate(client, config.node_name, replace(_gates(config), kernel=facts).to_annotations())
 
 
-async def publish_gates(client: Client, config: AgentConfig) -> None:
-    """Write the allowlist alone. Raises StatusError."""
-    await _annotate(client, _gates(config))
+def gates(config: AgentConfig) -> dict[str, str]:
+    """The annotations that tell the allowlist alone."""
+    return _gates(config).to_annotations()
 
 
 def _gates(config: AgentConfig) -> NodeFacts:
@@ -49,5 +50,5 @@ def _gates(config: AgentConfig) -> NodeFacts:
     )
 
 
-async def _annotate(client: Client, facts: NodeFacts) -> None:
-    await client.patch(NODES, facts.name, {"metadata": {"annotations": facts.to_annotations()}})
+async def _annotate(client: Client, node_name: str, annotations: Mapping[str, str]) -> None:
+    await client.patch(NODES, node_name, {"metadata": {"annotations": dict(annotations)}})

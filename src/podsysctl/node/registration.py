@@ -65,8 +65,11 @@ class Registration:
         """Report with this configuration from now on."""
         self._config = config
 
-    async def register(self) -> None:
-        """Create the Node, or take over the one there is, and write its first status. Raises StatusError."""
+    async def register(self, annotations: Mapping[str, str] | None = None) -> None:
+        """Create the Node, or take over the one there is, and write its first status. Raises StatusError.
+
+        `annotations` are written with the status.
+        """
         wanted = node_status.initial(self._config, self._machine)
         while not self.node:
             try:
@@ -75,7 +78,7 @@ class Registration:
                 log.warning("node not registered yet: %s", error.message)
                 await asyncio.sleep(RETRY_S)
         self._event("Normal", events.STARTING, "Starting kubelet.")
-        await self.report(force=True)
+        await self.report(force=True, annotations=annotations)
 
     async def _create_or_adopt(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         name = self._config.node_name
@@ -111,8 +114,8 @@ class Registration:
             except PodsysctlError as error:
                 log.warning("node status not written: %s", error.message)
 
-    async def report(self, *, force: bool = False) -> None:
-        """Write the status if it is due. Raises StatusError, ConnectionFailedError."""
+    async def report(self, *, force: bool = False, annotations: Mapping[str, str] | None = None) -> None:
+        """Write the status if it is due, and with it annotations. Raises StatusError, ConnectionFailedError."""
         now_s = self._clock.monotonic_s()
         old = self.node.get("status") or {}
         now = format_time(self._clock.now())
@@ -121,8 +124,11 @@ class Registration:
         due = now_s - self._reported_s >= self._config.kubelet.node_status_report_s
         if not (force or due or node_status.differs(old, {**old, **new})):
             return
+        patch: dict[str, Any] = {"status": new}
+        if annotations:
+            patch["metadata"] = {"annotations": dict(annotations)}
         self.node = await self._client.patch(
-            NODES, self._config.node_name, {"status": new}, subresource="status", patch_type="merge"
+            NODES, self._config.node_name, patch, subresource="status", patch_type="merge"
         )
         self._reported_s = now_s
         self._transitions(old, new)

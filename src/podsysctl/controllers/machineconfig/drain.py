@@ -7,11 +7,12 @@ and mirror pods stay, emptyDir data is lost, PodDisruptionBudgets are honoured.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from podsysctl.base.errors import PodsysctlError, StatusError
 from podsysctl.client.rest import Client
+from podsysctl.objects import taints
 from podsysctl.objects.kinds import builtin_by_resource
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ Object = dict[str, Any]
 POD = builtin_by_resource("", "v1", "pods")
 NODE = builtin_by_resource("", "v1", "nodes")
 MIRROR = "kubernetes.io/config.mirror"
+_CORDONED = {"key": taints.UNSCHEDULABLE, "effect": taints.NO_SCHEDULE}
 
 
 class DrainPendingError(PodsysctlError):
@@ -29,26 +31,52 @@ class DrainPendingError(PodsysctlError):
     reason = "DrainPending"
 
 
-async def cordon(client: Client, node: Object) -> None:
-    """Let no more pods come to a node; nothing is sent when it is so already."""
-    if not node["spec"].get("unschedulable"):
-        await client.patch(NODE, node["metadata"]["name"], {"spec": {"unschedulable": True}})
+async def cordon(client: Client, node: Object, now: str) -> bool:
+    """Let no more pods come to a node; False, and nothing is sent, when it is so already. `now` is a meta/v1 time."""
+    if node["spec"].get("unschedulable"):
+        return False
+    tainted = [*_other_taints(node), {**_CORDONED, "timeAdded": now}]
+    await client.patch(NODE, node["metadata"]["name"], _with_taints(node, True, tainted))
+    return True
 
 
-async def drain(client: Client, node_name: str, known: Iterable[Object]) -> None:
+def uncordoning(node: Object) -> Object:
+    """The patch that lets pods come to a node again."""
+    return _with_taints(node, None, _other_taints(node) or None)
+
+
+def _other_taints(node: Object) -> list[Object]:
+    return [t for t in node["spec"].get("taints") or () if not _CORDONED.items() <= t.items()]
+
+
+def _with_taints(node: Object, unschedulable: bool | None, wanted: list[Object] | None) -> Object:
+    """The field, and the taint that the node controller would make of it in a write of its own.
+
+    Lists are replaced whole, so that the resourceVersion makes a lost race a conflict, and a retry.
+    """
+    spec: Object = {"unschedulable": unschedulable}
+    if wanted == (node["spec"].get("taints") or None):
+        return {"spec": spec}
+    metadata = {"resourceVersion": node["metadata"]["resourceVersion"]}
+    return {"metadata": metadata, "spec": {**spec, "taints": wanted}}
+
+
+async def drain(client: Client, node_name: str, known: Sequence[Object], evicted: set[str]) -> None:
     """Evict what must go. Raises DrainPendingError, naming the pods, until all of it has gone.
 
-    `known` are the node's pods as last heard of; only when none of them is left the API is asked for all.
+    `known` are the node's pods as last heard of, and `evicted` gathers the uids of those whose eviction was accepted
+    since the node was cordoned. One of these that is known no more shows that what was heard is newer than the cordon;
+    otherwise the API is asked for all before the node counts as empty.
     """
     leaving = [pod for pod in known if must_leave(pod)]
-    if not leaving:
+    if not leaving and evicted <= {pod["metadata"]["uid"] for pod in known}:
         pods = await client.list(POD, field_selector=f"spec.nodeName={node_name}")
         leaving = [pod for pod in pods.items if must_leave(pod)]
     refused = []
     for pod in leaving:
         if pod["metadata"].get("deletionTimestamp"):
             continue
-        refusal = await _evict(client, pod)
+        refusal = await _evict(client, pod, evicted)
         if refusal:
             refused.append(f"{pod['metadata']['namespace']}/{pod['metadata']['name']}: {refusal}")
     if refused:
@@ -67,7 +95,7 @@ def must_leave(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
-async def _evict(client: Client, pod: Object) -> str:
+async def _evict(client: Client, pod: Object, evicted: set[str]) -> str:
     """Ask for one eviction; the server's words when a budget forbids it now."""
     metadata = pod["metadata"]
     eviction = {
@@ -83,4 +111,5 @@ async def _evict(client: Client, pod: Object) -> str:
         if error.code == 429:
             return error.message
         raise
+    evicted.add(metadata["uid"])
     return ""

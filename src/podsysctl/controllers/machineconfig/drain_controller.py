@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from podsysctl.base.clock import Clock
+from podsysctl.base.clock import Clock, format_time
 from podsysctl.client.events import EventRecorder
 from podsysctl.client.informer import InformerSet
 from podsysctl.client.rest import Client
@@ -35,6 +35,8 @@ class DrainController:
         self._clock = clock
         self.queue: WorkQueue[str] = WorkQueue(name="machine-config-drain", max_s=30.0)
         self._since_s: dict[str, float] = {}
+        self._evicted: dict[str, set[str]] = {}
+        """Pods evicted since their node was cordoned, by node."""
         self._nodes = informers.informer(drain.NODE)
         self._nodes.add_handler(on_add=self._enqueue, on_update=lambda _, new: self._enqueue(new))
         self._pods = informers.informer(drain.POD)
@@ -58,26 +60,30 @@ class DrainController:
         """Drain or give back one node, if it waits for that."""
         node = self._nodes.get(name)
         if node is None or not _wanted(node):
-            self._since_s.pop(name, None)
+            self._forget(name)
             return
         wanted = _wanted(node)
         verb, _, config = wanted.partition("-")
         if verb == "drain":
-            await drain.cordon(self._client, node)
+            if await drain.cordon(self._client, node, format_time(self._clock.now())):
+                self._evicted.pop(name, None)
             try:
-                await drain.drain(self._client, name, self._known(node))
+                await drain.drain(self._client, name, self._known(node), self._evicted.setdefault(name, set()))
             except drain.DrainPendingError as error:
                 self._wait(node, error)
                 return
-        self._since_s.pop(name, None)
-        answer: Object = {"metadata": {"annotations": {names.LAST_DRAIN: wanted}}}
-        if verb == "drain":
-            await self._client.patch(drain.NODE, name, answer)
-            return
-        answer["spec"] = {"unschedulable": None}
+        self._forget(name)
+        answer: Object = {} if verb == "drain" else drain.uncordoning(node)
+        answer.setdefault("metadata", {})["annotations"] = {names.LAST_DRAIN: wanted}
         await self._client.patch(drain.NODE, name, answer)
-        text = f"Update completed for config {config} and node has been uncordoned"
-        self._events.event(node, "Normal", "Uncordon", text)
+        if verb != "drain":
+            text = f"Update completed for config {config} and node has been uncordoned"
+            self._events.event(node, "Normal", "Uncordon", text)
+
+    def _forget(self, name: str) -> None:
+        """Nothing more is to be done for a node."""
+        self._since_s.pop(name, None)
+        self._evicted.pop(name, None)
 
     def _wait(self, node: Object, error: drain.DrainPendingError) -> None:
         """Come back later, and say so when it takes long."""

@@ -22,6 +22,7 @@ from podsysctl.node.registration import NODES
 from podsysctl.node.simulated.node import SimulatedNode
 from podsysctl.node.simulated.profiles import SimulatedProfiles
 from podsysctl.node.status_writer import PODS
+from podsysctl.objects.machineconfig import MACHINE_CONFIG
 from podsysctl.objects.simulated import MARK
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,9 @@ WORKERS = 16
 """Nodes registered, pods worked on, and configurations changed at once; more would only wait in the server."""
 
 LONGEST_RETRY_S = 30.0
+
+RENDERED_KEPT = 32
+"""Machine configurations held for the nodes that ask for them next; a rollout needs one of each pool."""
 
 
 class SimulatedFleet:
@@ -68,6 +72,7 @@ class SimulatedFleet:
         self._all_nodes = informers.informer(NODES)
         self._all_pods = informers.informer(PODS)
         self._all_pods.add_index(INDEX, lambda pod: (_node_name(pod),))
+        self._rendered: dict[str, pods.Pod] = {}
         self._nodes = {name: self._node(name, root / name) for name in names}
         self._daemons = {name: self._daemon(name, node) for name, node in self._nodes.items()}
         self._pod_queue: WorkQueue[str] = WorkQueue(name="simulated-pods", max_s=LONGEST_RETRY_S, time=self._clock)
@@ -91,8 +96,26 @@ class SimulatedFleet:
     def _daemon(self, name: str, node: SimulatedNode) -> ConfigDaemon:
         recorder = self._daemon_events.on_host(name)
         return ConfigDaemon(
-            self._client, self._all_nodes, name, node.kubelet_file, node.restart, recorder, clock=self._clock
+            self._client,
+            self._all_nodes,
+            name,
+            node.kubelet_file,
+            node.restart,
+            recorder,
+            read_config=self._read_config,
+            clock=self._clock,
         )
+
+    async def _read_config(self, name: str) -> pods.Pod:
+        """A MachineConfig; a rendered one, whose name is a hash of what it holds, is read once for all nodes."""
+        found = self._rendered.get(name)
+        if found is None:
+            found = await self._client.get(MACHINE_CONFIG, name)
+            if name.startswith("rendered-"):
+                if len(self._rendered) >= RENDERED_KEPT:
+                    del self._rendered[next(iter(self._rendered))]
+                self._rendered[name] = found
+        return found
 
     async def run(self) -> None:
         """Run the nodes until cancelled; their pods stay as they are. Raises UsageError, StatusError."""

@@ -33,7 +33,6 @@ class SimulatedNode:
         recorder: Recorder,
         restarted: Callable[[str], None],
     ) -> None:
-        self._client = client
         self._config = config
         self._machine = machine
         self._clock = clock
@@ -60,8 +59,7 @@ class SimulatedNode:
         """Register with the configuration on disk. Raises UsageError, StatusError."""
         self._config.root.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._configure()
-        await self.registration.register()
-        await published.publish_gates(self._client, self._config)
+        await self.registration.register(published.gates(self._config))
         await self.registration.renew()
 
     async def restart(self) -> None:
@@ -72,8 +70,7 @@ class SimulatedNode:
         self._configure()
         self._admitted.clear()
         self._restarted(self._config.node_name)
-        await self.registration.report(force=True)
-        await published.publish_gates(self._client, self._config)
+        await self.registration.report(force=True, annotations=published.gates(self._config))
 
     def forget(self, uid: str) -> None:
         """A pod has ended or is gone."""
