@@ -12,6 +12,7 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 from podsysctl.node import forwarding
+from podsysctl.node.neighbours import Neighbours
 
 top, value = Path(sys.argv[1]), Path("/proc/sys/net/ipv4/ip_forward")
 one, other, shared = top / "one", top / "other", top / "shared"
@@ -52,7 +53,7 @@ show(shared.exists())
 
 KILLED_BEFORE_IT_WROTE = """
 show(forwarding.enable(other, shared))
-forwarding._holder(one, shared).write_text("")
+Neighbours(one, shared).file.write_text("")
 forwarding.restore(other, shared)
 show(shared.exists())
 """

@@ -32,7 +32,7 @@ def sysctls(**values: str) -> str:
 
 def arbiter(data_dir: Path, root: Path | None = None) -> Arbiter:
     """An arbiter, not opened, that sees no files of the host."""
-    return Arbiter(data_dir, no_dangers, root=root or data_dir / "no-root")
+    return Arbiter(data_dir, no_dangers, root=root or data_dir / "no-root", shared=data_dir / "shared")
 
 
 def name(text: str) -> SysctlName:

@@ -84,7 +84,7 @@ def test_guard_against_breaking_pods_sees_requirements(host: Originals, tmp_path
     def dangers(plan: Plan) -> Sequence[object]:
         return guard.dangers(plan, PodNetworking(bridge="br0"))
 
-    found = Arbiter(tmp_path, dangers, root=tmp_path / "none")
+    found = Arbiter(tmp_path, dangers, root=tmp_path / "none", shared=tmp_path / "shared")
     found.open()
     try:
         forwarding = procsys.read(parse_name("net.ipv4.ip_forward"))
@@ -245,7 +245,7 @@ def test_kubelet_that_protects_kernel_defaults_refuses_other_values(arbiter: Arb
 
 def test_danger_for_pod_networking_is_refused_with_its_reason(host: Originals, tmp_path: Path) -> None:
     """What the guard finds is told, and nothing of the profile is applied."""
-    arbiter = Arbiter(tmp_path, lambda plan: ["no packet passes"], root=tmp_path / "none")
+    arbiter = Arbiter(tmp_path, lambda plan: ["no packet passes"], root=tmp_path / "none", shared=tmp_path / "shared")
     arbiter.open()
     arbiter.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=44\n"))
     assert refusal(arbiter, "a") == (Reason.NETWORKING, "no packet passes; nothing of the profile is applied")
@@ -310,7 +310,7 @@ def test_drift_is_found_told_once_and_gone_when_the_value_is_back(arbiter: Arbit
 def test_drift_is_corrected_where_asked_for_but_not_for_ever(host: Originals, tmp_path: Path) -> None:
     """A program that sets it again and again wins in the end, and is told of; later it is tried anew."""
     clock = FakeClock()
-    arbiter = Arbiter(tmp_path, builders.no_dangers, root=tmp_path / "none", time=clock)
+    arbiter = Arbiter(tmp_path, builders.no_dangers, root=tmp_path / "none", shared=tmp_path / "shared", time=clock)
     arbiter.open()
     arbiter.submit("a", wish("a", "[sysctl]\nfs.lease-break-time=44\n", corrects=True))
     for _ in range(limits.TUNING_CORRECTIONS):

@@ -35,7 +35,8 @@ class Machine:
         self.cluster = cluster
         self.root = folder / "root"
         self.root.mkdir(exist_ok=True)
-        self.arbiter = Arbiter(folder, lambda plan: dangers(plan, PodNetworking("br0")), root=self.root)
+        self.arbiter = Arbiter(folder, lambda plan: dangers(plan, PodNetworking("br0")), root=self.root,
+                               shared=folder / "shared")  # fmt: skip
         self.tasks: list[asyncio.Task[None]] = []
         self.pods: list[Object] = []
 

@@ -87,7 +87,7 @@ def by_us(trees: list[Tree], facts: MachineFacts) -> list[Answer]:
 def by_node(plan: Plan, root: Path) -> dict[str, Any]:
     """What a node makes of a plan: the values, or why it refused; ended as a node ends, with the originals back."""
     with tempfile.TemporaryDirectory() as place:
-        arbiter = Arbiter(Path(place), lambda _: (), root=root)
+        arbiter = Arbiter(Path(place), lambda _: (), root=root, shared=Path(place, "shared"))
         arbiter.open()
         try:
             arbiter.submit("node", Wish("node", plan))

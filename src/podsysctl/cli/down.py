@@ -94,6 +94,7 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
     from podsysctl.node.networks import places
     from podsysctl.node.tuning import files as tuning
     from podsysctl.node.tuning import tuned_daemon
+    from podsysctl.node.tuning.others import OtherClusters
     from podsysctl.runtime.containerd import PrivateContainerd
 
     async def work() -> None:
@@ -108,5 +109,6 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
     loop.run(work())
     tuned_daemon.restore(files.data_dir)
     tuning.restore(files.data_dir)
+    OtherClusters(files.data_dir).close()
     forwarding.restore(files.data_dir)
     leave.remove_files(files.nodes)

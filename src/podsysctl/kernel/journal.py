@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
 from podsysctl.base import durable, limits
-from podsysctl.base.errors import KernelError
+from podsysctl.base.errors import KernelError, PodsysctlError
 from podsysctl.sysctls.name import SysctlName, parse_name
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -76,6 +76,19 @@ class JournalOf(Generic[K]):
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    @classmethod
+    def peek(cls, path: str) -> list[RecordOf[K]]:
+        """What is pending in a journal that another process may be writing now. Raises KernelError."""
+        try:
+            with open(path, encoding="utf-8") as file:
+                whole = file.read().split("\n")[:-1]  # a last line without its end is being written
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise KernelError(f"{path}: {error.strerror}", errno=error.errno or 0) from error
+        found = cls(path)
+        return found.pending() if found._replay(whole) else []
 
     def pending(self) -> list[RecordOf[K]]:
         """What has not been put back yet, in the order of the first write."""
@@ -190,18 +203,24 @@ class JournalOf(Generic[K]):
             if lines[-1]:
                 self._truncate()
             return
-        for number, line in enumerate(whole, 1):
-            try:
-                if not self._apply(json.loads(line)):
-                    self._records.clear()
-                    self._truncate()
-                    return
-            except (ValueError, KeyError, TypeError) as error:
-                raise KernelError(f"{self._path}:{number}: not a record of the undo journal", errno=0) from error
+        if not self._replay(whole):
+            self._records.clear()
+            self._truncate()
+            return
         if lines[-1]:
             size = sum(len(line.encode()) + 1 for line in whole)
             os.ftruncate(self._fd, size)
             os.fsync(self._fd)
+
+    def _replay(self, lines: Iterable[str]) -> bool:
+        """Take up what the lines tell; False when they are of an earlier boot. Raises KernelError."""
+        for number, line in enumerate(lines, 1):
+            try:
+                if not self._apply(json.loads(line)):
+                    return False
+            except (ValueError, KeyError, TypeError, PodsysctlError) as error:
+                raise KernelError(f"{self._path}:{number}: not a record of the undo journal", errno=0) from error
+        return True
 
     def _apply(self, line: dict[str, Any]) -> bool:
         if line["op"] == "boot":

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from podsysctl.kernel.journal import Journal
 from podsysctl.kernel.machine_facts import read_machine_facts
 from podsysctl.kernel.procsys import WriteRefusedError
 from podsysctl.kernel.sysfs import FileJournal, FileRefusedError
-from podsysctl.node.tuning import check, files, merge, sysfs_files
+from podsysctl.node.tuning import check, files, merge, others, sysfs_files
 from podsysctl.node.tuning.parameters import Parameters
 from podsysctl.node.tuning.sysfs_files import SysfsFiles
 from podsysctl.node.tuning.wish import Claim, Drifted, Reason, Refusal, Target, Verdict, Wish
@@ -44,9 +44,20 @@ Dangers = Callable[[Plan], Sequence[object]]
 
 
 class Arbiter:
-    """`root` is where the host's own files lie; `dangers` looks for what breaks pod networking."""
+    """`root` is where the host's own files lie; `dangers` looks for what breaks pod networking; clusters meet in
+    `shared`."""
 
-    def __init__(self, data_dir: Path, dangers: Dangers, *, root: Path = Path("/"), time: Clock | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        dangers: Dangers,
+        *,
+        root: Path = Path("/"),
+        shared: Path = others.SHARED,
+        time: Clock | None = None,
+    ) -> None:
+        self._others = others.OtherClusters(data_dir, shared)
+        self._waits_for_others = False
         self._places = files.Places(data_dir)
         self._dangers = dangers
         self._root = root
@@ -69,6 +80,7 @@ class Arbiter:
             journal = stack.enter_context(Journal(str(self._places.journal)))
             file_journal = stack.enter_context(FileJournal(str(self._places.sysfs_journal)))
             files.play_back(journal, file_journal)
+            self._others.open()
             self._stack = stack.pop_all()
             self._parameters, self._sysfs = Parameters(journal), SysfsFiles(file_journal)
             self._journals = journal, file_journal
@@ -83,6 +95,8 @@ class Arbiter:
             self._parameters = self._sysfs = None
             with self._stack:
                 files.play_back(*self._journals)
+                if not self._journals[0].pending():
+                    self._others.close()
             self._places.remove_state()
 
     def listen(self, listener: Callable[[str], None]) -> Callable[[], None]:
@@ -126,6 +140,8 @@ class Arbiter:
             if self._parameters is None:
                 return
             changed = self._look(self._parameters)
+            if self._waits_for_others:
+                changed |= self._settle()
         self._tell(changed)
 
     def _tell(self, nodes: set[str]) -> None:
@@ -139,11 +155,14 @@ class Arbiter:
         wishes = [self._wishes[node] for node in sorted(self._wishes)]
         host = settings.reapplied(self._root) if any(wish.reapply for wish in wishes) else {}
         claims = {wish.node: check.claims_of(wish, host) for wish in wishes}
-        names = [claim.name for found in claims.values() for claim in found]
-        names += [item.name for wish in wishes for item in wish.requirements]
-        readings = procsys.read_here(dict.fromkeys(names))
-        refusals = {w.node: r for w in wishes if (r := self._refuse(w, claims[w.node], readings)) is not None}
-        targets, foreign = self._apply(wishes, claims, readings, refusals)
+        names = {wish.node: _names(wish, claims[wish.node]) for wish in wishes}
+        with self._others.held() as elsewhere:
+            readings = procsys.read_here(dict.fromkeys(name for found in names.values() for name in found))
+            beaten = {node: r for node, found in names.items() if (r := others.refusal(found, elsewhere)) is not None}
+            found = {w.node: r for w in wishes if (r := self._refuse(w, claims[w.node], readings)) is not None}
+            refusals = beaten | found
+            targets, foreign = self._apply(wishes, claims, readings, refusals)
+        self._waits_for_others = bool(beaten)
         held = self._parameters.held
         self._drifted = {name: item for name, item in self._drifted.items() if name in held}
         verdicts = {}
@@ -268,6 +287,11 @@ class Arbiter:
     def _replace(self, verdicts: dict[str, Verdict]) -> set[str]:
         old, self._verdicts = self._verdicts, verdicts
         return {node for node in {*old, *verdicts} if old.get(node) != verdicts.get(node)}
+
+
+def _names(wish: Wish, claims: Iterable[Claim]) -> list[SysctlName]:
+    """Every parameter that a wish speaks of."""
+    return [*(claim.name for claim in claims), *(item.name for item in wish.requirements)]
 
 
 def _take_out(refusals: dict[str, Refusal], target: Target, error: KernelError) -> None:
