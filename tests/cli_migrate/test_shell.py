@@ -66,7 +66,21 @@ def script(text: str, **container: object) -> dict[str, object]:
         (script("sysctl -w a.b=${N:-7}"), [("a.b", "7", "")]),
         (script("sysctl -w a.b=$N", env=[{"name": "N", "value": "9"}]), [("a.b", "9", "")]),
         (script("if sysctl -w a.b=1; then echo ok; else exit 1; fi"), [("a.b", "1", "")]),
+        (script("exec 2>&1; sysctl -w a.b=1"), [("a.b", "1", "")]),
+        (script("sysctl -w $S", env=[{"name": "S", "value": "a.b=1 c.d=2"}]), [("a.b", "1", ""), ("c.d", "2", "")]),
+        (script('sysctl -w "a.b=$S"', env=[{"name": "S", "value": "1 2"}]), [("a.b", "1 2", "")]),
+        (script("sysctl -w a.b=${N:-7}", env=[{"name": "N", "value": ""}]), [("a.b", "7", "")]),
+        (script("sysctl -w a.b=${N-7}", env=[{"name": "N", "value": ""}]), [("a.b", "", "")]),
+        (script("N=1; N=2 true; sysctl -w a.b=$N"), [("a.b", "1", "")]),
+        (script("export N; sysctl -w a.b=1"), [("a.b", "1", "")]),
+        (script("trap 'exit 0' TERM; trap - INT; sysctl -w a.b=1"), [("a.b", "1", "")]),
+        (script("command -v sysctl >/dev/null || apk add procps; sysctl -w a.b=1"), [("a.b", "1", "")]),
+        (script("echo -e '4\\t5' > /proc/sys/a/b; printf '4\\t5\\n' > /proc/sys/c/d"),
+         [("a.b", "4\t5", ""), ("c.d", "4\t5", "")]),
+        ({"command": ["sh", "-c", "N=3; sysctl -w a.b=$$N"]}, [("a.b", "3", "")]),
         (script("[ -w /proc/sys/a/b ] && sysctl -w a.b=1"), [("a.b", "1", "")]),
+        (script("if [ -w /proc/sys/a/b ]; then [ $(sysctl -n a.b) -lt 5 ] && sysctl -w a.b=5; fi"),
+         [("a.b", "5", ">")]),
         (script("mount -o remount,rw /proc/sys && sysctl -w a.b=1"), [("a.b", "1", "")]),
         (script("apk add --no-cache procps && sysctl -w a.b=1"), [("a.b", "1", "")]),
         (script("apt-get update && apt-get install -y procps && sysctl -w a.b=1"), [("a.b", "1", "")]),
@@ -98,6 +112,19 @@ def test_understood_command_gives_its_writes(container: dict[str, object], write
         (script("sysctl -w a.b=${N:-1}", envFrom=[{"configMapRef": {"name": "c"}}]), "known only when it runs"),
         (script("sysctl -w a.b=$(nproc)"), "known only when it runs"),
         (script("N=5 sysctl -w a.b=$N"), "known only when it runs"),
+        (script("sysctl -w a.b=${1:-5}"), "is not read"),
+        (script("sysctl -w a.b=$'5'"), "is not read"),
+        (script("sysctl -w a.{b,c}=5"), "known only when it runs"),
+        (script("sysctl -w a.*.c=5"), "known only when it runs"),
+        (script("echo 1 > /proc/sys/a/*/c"), "known only when it runs"),
+        (script("{ echo 1; echo 2; } | tee /proc/sys/a/b"), "known only when it runs"),
+        (script("echo '1\\t2' > /proc/sys/a/b"), "what echo writes"),
+        (script("trap 'sysctl -w a.b=1' EXIT; sysctl -w c.d=1"), "a trap that does something"),
+        (script("exec >/etc/hosts; sysctl -w a.b=1"), "it writes /etc/hosts"),
+        (script("if [ $(sysctl -n a.b) -gt 5 ]; then [ $(sysctl -n a.b) -lt 5 ] && sysctl -w a.b=5; fi"), "exclude"),
+        (script("( ls /data ) && sysctl -w a.b=1"), "under a condition"),
+        (script("X=$(sysctl -n a.b); sysctl -w a.b=3; [ $X -ne 5 ] && sysctl -w a.b=5"), "has written it"),
+        ({"command": ["sysctl", "-w", "a.b=$(N)"], "env": [{"name": "N", "valueFrom": {}}]}, "known only when it runs"),
         (script("sysctl -p /etc/sysctl.d/x.conf"), "reads files"),
         (script("sysctl --system"), "reads files"),
         (script("echo a.b=1 > /etc/hosts"), "it writes /etc/hosts"),
@@ -144,6 +171,8 @@ def test_nsenter_tells_whose_namespaces_are_meant() -> None:
     assert (net.host_net, net.host_ipc) == (True, False)
     assert (every.host_net, every.host_ipc) == (True, True)
     assert (mount.host_net, mount.host_ipc) == (False, False)
+    [ipc] = effects_of({"command": ["nsenter", "-i/proc/1/ns/ipc", "sysctl", "-w", "a.b=1"]}).writes
+    assert (ipc.host_net, ipc.host_ipc) == (False, True)
 
 
 def test_files_of_sys_are_told_apart() -> None:

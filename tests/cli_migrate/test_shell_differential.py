@@ -49,7 +49,9 @@ SIMPLE = st.one_of(
     st.builds("sysctl -w {}={}".format, NAMES, st.one_of(VALUES, st.just("$X"))),
     st.builds("sysctl -q -w vm.a={} vm.b={}".format, VALUES, VALUES),
     st.builds("X={}".format, st.one_of(VALUES, PRESENT)),
-    st.sampled_from(["true", "echo done", "exit 0", "false"]),
+    st.sampled_from(["true", "echo done", "exit 0", "false", "exec 2>/dev/null", "X=7 true", "X=", "trap - EXIT"]),
+    st.sampled_from(["trap 'sysctl -w vm.a=8' EXIT", "ls /nowhere", "command -v sysctl", "S='vm.a=2 vm.b=6'"]),
+    st.sampled_from(["sysctl -w $S", "sysctl -w vm.a=${X:-6}", "sysctl -w vm.b=${X-5}", "export X"]),
     TESTS,
 )
 

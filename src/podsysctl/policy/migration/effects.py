@@ -18,12 +18,14 @@ class Exit(IntEnum):
 class Write:
     """One value written. `name` is as written; `guard` is `>` or `<` when it is written only if that raises or lowers.
 
-    `host_net` and `host_ipc` tell that the command entered the node's own namespaces first.
+    `compared` tells that the script looked at the value before, also where no guard is left of it; `host_net` and
+    `host_ipc` that the command entered the node's own namespaces first.
     """
 
     name: str
     value: str
     guard: str = ""
+    compared: bool = False
     host_net: bool = False
     host_ipc: bool = False
 

@@ -15,6 +15,7 @@ from podsysctl.policy.migration import shell_commands as commands
 from podsysctl.policy.migration import shell_syntax as syntax
 from podsysctl.policy.migration.effects import Effects, Exit, Write
 from podsysctl.policy.migration.shell_commands import Present, Unknown, Value
+from podsysctl.policy.migration.shell_conditions import PROC_SYS, Condition, dotted, guarded, negated, read_test
 from podsysctl.policy.migration.shell_syntax import ShellSyntaxError
 
 _SHELLS = frozenset({"sh", "bash", "ash", "dash"})
@@ -25,20 +26,10 @@ _SYSCTL_FLAGS = re.compile(r"-[weqN]+|--(write|ignore|quiet)")
 _READ_FLAGS = re.compile(r"-[neqb]*n[neqb]*|--values|-b|-nb")
 _SETS = re.compile(r"\bsysctl\b[^|;&\n]*(=|\s(-\w*p|--system|--load)\b)|(>|\btee\b[^|;&\n>]*)\s*[\"']?/proc/sys/")
 """What a script that is not understood must say to be one that sets parameters."""
-_K8S_VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+_K8S_VARIABLE = re.compile(r"\$\$|\$\(([^)]*)\)")
 _SILENT = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/proc/self/fd/1", "/proc/self/fd/2", "/proc/1/fd/1"})
-_PROC_SYS = "/proc/sys/"
 _SETTINGS = ("/etc/sysctl.conf", "/etc/sysctl.d/", "/etc/security/limits")
 """Files that a person writes on a machine, and copies into containers, where they mean nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What a test asks. `relation` of the present value to `operand`: lt, gt or ne; `exists` only asks for a file."""
-
-    name: str = ""
-    relation: str = ""
-    operand: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +48,7 @@ def effects_of(container: Mapping[str, Any], files: Files | None = None) -> Effe
     """What a container's command and args do."""
     variables = _variables(container)
     words = [
-        _K8S_VARIABLE.sub(lambda m: variables.get(m[1]) or m[0], word)
+        _K8S_VARIABLE.sub(lambda m: _expanded(m, variables), word)
         for word in (*_strings(container.get("command")), *_strings(container.get("args")))
     ]
     if not words:
@@ -67,14 +58,22 @@ def effects_of(container: Mapping[str, Any], files: Files | None = None) -> Effe
     found = shell.run(list(words), ())
     seen: set[str] = set()
     for write in found.writes:
-        if write.guard and _dotted(write.name) in seen:
+        if write.compared and dotted(write.name) in seen:
             found.unclear.append(f"{write.name} is compared after the script itself has written it")
-        seen.add(_dotted(write.name))
+        seen.add(dotted(write.name))
     return found
 
 
 def _strings(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _expanded(found: re.Match[str], variables: Mapping[str, str | None]) -> str:
+    """`$$` and `$(NAME)` as Kubernetes writes them before the container starts; what is not known stays."""
+    if found[0] == "$$":
+        return "$"
+    value = variables.get(found[1])
+    return found[0] if value is None else value
 
 
 def _variables(container: Mapping[str, Any]) -> dict[str, str | None]:
@@ -118,13 +117,15 @@ class _Shell:
     def sequence(self, tree: syntax.Sequence) -> Effects:
         """Commands one after the other, some of them only when those before succeed or fail."""
         total = Effects()
-        asked, condition = False, None
+        asked, condition, looked = False, None, False
         for index, (operator, pipeline) in enumerate(tree.items):
             before = dict(self.variables)
             found = self.pipeline(pipeline)
-            depends = operator != ";" and (asked or operator == "||")
+            depends = operator != ";" and (asked or looked or operator == "||")
             if operator != ";" and asked:
-                found = _guarded(found, condition if operator == "&&" else _negated(condition))
+                found = guarded(found, condition if operator == "&&" else negated(condition))
+            elif operator == "&&" and looked:
+                found = guarded(found, None)
             elif operator == "||":
                 why = [] if found.changes_nothing else [*found.unclear, "something done only when a command fails"]
                 found = replace(found, unclear=why, exits=Exit.NO)
@@ -135,7 +136,8 @@ class _Shell:
             total.add(found)
             if total.exits is Exit.YES:
                 break
-            asks = self.asks(pipeline)
+            asks = _asks(pipeline)
+            looked = (looked and operator == "&&") or _ends_with(pipeline, commands.LOOKS)
             if operator == ";" or (operator == "&&" and not asked):
                 asked, condition = asks, self.condition_of(pipeline) if asks else None
             elif asks or operator == "||":
@@ -151,25 +153,14 @@ class _Shell:
             if before.get(name) != value:
                 self.variables[name] = Unknown()
 
-    def asks(self, pipeline: syntax.Pipeline) -> bool:
-        """Whether what comes after depends on a question: a test, the failure of a command, or a group with one."""
-        return pipeline.negated or self.asks_itself(pipeline.commands[-1])
-
-    def asks_itself(self, command: syntax.Command) -> bool:
-        """The same of one command."""
-        if isinstance(command, syntax.Simple):
-            return bool(command.words) and command.words[0].literal in _TESTS
-        if isinstance(command, syntax.If):
-            return any(self.asks(p) for tree in (command.then, command.otherwise) for _, p in tree.items)
-        tree = command if isinstance(command, syntax.Sequence) else command.body
-        return any(self.asks(pipeline) for _, pipeline in tree.items)
-
     def pipeline(self, pipeline: syntax.Pipeline) -> Effects:
         total = Effects()
         self.out = None
         before = dict(self.variables)
         for command in pipeline.commands:
             total.add(self.command(command))
+            if not isinstance(command, syntax.Simple):
+                self.out = None  # it may have printed more than its last command did
         if len(pipeline.commands) > 1:  # each in a shell of its own
             self.variables = before
             total.exits = Exit.NO
@@ -198,8 +189,8 @@ class _Shell:
         self.forget_changes(before)
         self.variables |= {name: Unknown() for name, value in after.items() if before.get(name) != value}
         always = then.exits is otherwise.exits is Exit.YES
-        total.add(_guarded(then, condition))
-        total.add(_guarded(otherwise, _negated(condition)))
+        total.add(guarded(then, condition))
+        total.add(guarded(otherwise, negated(condition)))
         total.exits = Exit.YES if always else total.exits
         return total
 
@@ -238,12 +229,23 @@ class _Shell:
             start += value
         return start
 
+    def fields(self, word: syntax.Word) -> list[Value]:
+        """The words that a shell makes of one: what an expansion brings is split at white space unless quoted."""
+        value = self.value(word)
+        if not word.bare or not isinstance(value, str) or all(part.kind == "text" for part in word.parts):
+            text = word.literal if word.bare else None
+            if text is not None and ("*" in text or "?" in text or re.search(r"\{.*(,|\.\.).*\}", text)):
+                return [Unknown(re.split(r"[*?{]", text)[0])]  # names of files, or several words in some shells
+            return [value]
+        return list(value.split())
+
     def part(self, part: syntax.Part) -> Value:
         if part.kind == "text":
             return part.text
         if part.kind == "variable":
-            default = part.default if self.sealed else None
-            return self.variables.get(part.text, Unknown() if default is None else default)
+            default: Value = Unknown() if part.default is None or not self.sealed else part.default
+            value = self.variables.get(part.text, default)
+            return part.default if part.or_empty and value == "" and part.default is not None else value
         return self.printed(part.text)
 
     def printed(self, text: str) -> Value:
@@ -265,10 +267,10 @@ class _Shell:
         if program == "sysctl":
             names = [w for w in rest if not w.startswith("-")]
             bare = any(_READ_FLAGS.fullmatch(w) for w in rest) or bool(filters)
-            return Present(_dotted(names[0])) if bare and len(names) == 1 and "=" not in names[0] else Unknown()
+            return Present(dotted(names[0])) if bare and len(names) == 1 and "=" not in names[0] else Unknown()
         if program == "cat" and len(rest) == 1:
             path = self.path(rest[0])
-            return Present(_dotted(path.removeprefix(_PROC_SYS))) if path.startswith(_PROC_SYS) else Unknown()
+            return Present(dotted(path.removeprefix(PROC_SYS))) if path.startswith(PROC_SYS) else Unknown()
         return " ".join(rest) if program == "echo" and not filters else Unknown()
 
     def path(self, text: str) -> str:
@@ -292,25 +294,36 @@ class _Shell:
         if values[0] not in _TESTS:
             return None
         values = [v for v in values[1:] if v not in ("]", "]]")]
-        found = _test(values, self.path)
-        return _negated(found) if pipeline.negated else found
+        found = read_test(values, self.path)
+        return negated(found) if pipeline.negated else found
 
     # --- commands
 
     def simple(self, command: syntax.Simple) -> Effects:
         words = list(command.words)
-        if words and words[0].literal == "export":
-            words = words[1:]
-        values = [self.value(w) for w in words]  # before the assignments in front of them, as shells do
+        exports = bool(words) and words[0].literal == "export"
+        words = words[1:] if exports else words
+        before = dict(self.variables)
+        values = [self.fields(w) for w in words]  # before the assignments in front of them, as shells do
         while words and (assigned := _assignment(words[0])) is not None:
             self.variables[assigned[0]] = self.value(assigned[1])
             words, values = words[1:], values[1:]
-        return self.run(values, command.redirections) if words else Effects()
+        if not words or (exports and all(w.reserved and not w.reserved.startswith("-") for w in words)):
+            return Effects()
+        found = self.run([value for values_of_one in values for value in values_of_one], command.redirections)
+        if len(words) < len(command.words):  # they were the command's own
+            self.variables = before
+        return found
 
     def run(self, values: Sequence[Value], redirections: Sequence[syntax.Redirection]) -> Effects:
         """One command, its words looked up."""
         values = list(values)
         ends = bool(values) and values[0] in _ENDINGS
+        if values == ["exec"]:  # it sends the output of all that follows elsewhere
+            target = self.redirected(redirections)
+            return Effects() if target is None else Effects(unclear=[f"it writes {target}"])
+        if values[:1] == ["command"] and values[1:2] and values[1] in ("-v", "-V"):
+            return Effects()
         while values and values[0] in _PREFIXES:
             values = values[1:]
         if ends:
@@ -325,7 +338,7 @@ class _Shell:
         program = values[0].rsplit("/", 1)[-1]
         special: dict[str, Callable[[list[Value]], Effects]] = {
             "sysctl": self.sysctl, "nsenter": self.nsenter, "chroot": self.chroot, "tee": self.tee,
-            "sleep": commands.sleep,
+            "sleep": commands.sleep, "trap": self.trap,
         }  # fmt: skip
         printed = commands.printed(program, values[1:])
         target = self.redirected(redirections)
@@ -344,7 +357,8 @@ class _Shell:
     def redirected(self, redirections: Sequence[syntax.Redirection]) -> str | None:
         """The file that output goes to, unless that is a terminal or nothing."""
         for redirection in redirections:
-            target = self.value(redirection.target)
+            found = self.fields(redirection.target)
+            target = found[0] if len(found) == 1 else Unknown()
             if redirection.operator in ("<", "<&", ">&") and target in ("1", "2", "&1", "&2", "/dev/null"):
                 continue
             if redirection.operator in ("<", "<&") or target in _SILENT:
@@ -358,8 +372,8 @@ class _Shell:
         if text is None:
             unclear = [f"a value for {path} that is known only when it runs"]
             return Effects(unknown=self.unknown_in(target), unclear=unclear)
-        if path.startswith(_PROC_SYS):
-            return Effects([self.write(_dotted(path.removeprefix(_PROC_SYS)), text)])
+        if path.startswith(PROC_SYS):
+            return Effects([self.write(dotted(path.removeprefix(PROC_SYS)), text)])
         if path.startswith("/sys/"):
             return Effects(sysfs=[(path, text)])
         if path.startswith(_SETTINGS) and not any(_is_below(target, mount) for mount in self.files.mounted):
@@ -369,7 +383,7 @@ class _Shell:
     def unknown_in(self, target: str) -> list[str]:
         """The parameter behind a file, if it is one."""
         path = self.path(target)
-        return [_dotted(path.removeprefix(_PROC_SYS))] if path.startswith(_PROC_SYS) else []
+        return [dotted(path.removeprefix(PROC_SYS))] if path.startswith(PROC_SYS) else []
 
     def write(self, name: str, value: str) -> Write:
         return Write(name, value, host_net=self.host_net, host_ipc=self.host_ipc)
@@ -416,6 +430,9 @@ class _Shell:
             if word.startswith("-"):
                 out.unclear.append(f"sysctl {word} reads files that are not in the manifest")
                 out.unnamed = True
+            elif equals and "$(" in value:
+                out.unclear.append("a sysctl whose value is known only when it runs")
+                out.unknown.append(name.strip())
             elif equals and name.strip():
                 out.writes.append(self.write(name.strip(), value.strip()))
             elif equals:
@@ -443,7 +460,7 @@ class _Shell:
                 index += 1
                 continue
             of_host = of_host or word in ("-t1", "--target=1") or "/proc/1/ns/" in word
-            short = "" if word.startswith("--") else word.partition("=")[0][1:]
+            short = "" if word.startswith("--") else re.split("[=/]", word)[0][1:]
             inner.host_net = inner.host_net or word.startswith(("--net", "--all")) or bool(set(short) & set("na"))
             inner.host_ipc = inner.host_ipc or word.startswith(("--ipc", "--all")) or bool(set(short) & set("ia"))
             if short.endswith("t"):
@@ -457,6 +474,14 @@ class _Shell:
         """A command with another root; /proc/sys is the same in each."""
         return self.run(values[1:], ()) if len(values) > 1 else Effects(unclear=["a shell in another root"])
 
+    def trap(self, values: list[Value]) -> Effects:
+        """What is done when the script ends or is told to."""
+        text = values[0] if len(values) > 1 else ""
+        found = self.inner(text) if isinstance(text, str) and text != "-" else Effects()
+        if found.changes_nothing and isinstance(text, str):
+            return Effects()
+        return Effects(unclear=["a trap that does something"], unnamed=found.unnamed or bool(found.writes))
+
     def tee(self, values: list[Value]) -> Effects:
         """What the command before printed, written to files."""
         out = Effects()
@@ -468,6 +493,24 @@ class _Shell:
             elif self.path(target) not in _SILENT:
                 out.add(self.written(target, self.out))
         return out
+
+
+def _asks(pipeline: syntax.Pipeline) -> bool:
+    """Whether what comes after depends on a question: a test, the failure of a command, or a group with one."""
+    return pipeline.negated or _ends_with(pipeline, _TESTS)
+
+
+def _ends_with(pipeline: syntax.Pipeline, programs: frozenset[str]) -> bool:
+    """Whether one of these commands may say how a pipeline ends, by itself or in a group or branch."""
+    last = pipeline.commands[-1]
+    if isinstance(last, syntax.Simple):
+        return bool(last.words) and last.words[0].literal in programs
+    if isinstance(last, syntax.If):
+        trees = [last.then, last.otherwise]
+    else:
+        trees = [last if isinstance(last, syntax.Sequence) else last.body]
+    inside = [pipeline for tree in trees for _, pipeline in tree.items]
+    return any((one.negated and programs is _TESTS) or _ends_with(one, programs) for one in inside)
 
 
 def _is_errexit(word: str) -> bool:
@@ -492,57 +535,3 @@ def _assignment(word: syntax.Word) -> tuple[str, syntax.Word] | None:
 
 def _is_below(path: str, mount: str) -> bool:
     return path == mount or path.startswith(mount.rstrip("/") + "/")
-
-
-def _dotted(name: str) -> str:
-    """A path below /proc/sys, or a name with slashes, as a dotted name; a dot in it becomes a slash."""
-    slash, dot = name.find("/"), name.find(".")
-    return name.translate({ord("/"): ".", ord("."): "/"}) if slash >= 0 and (dot < 0 or slash < dot) else name
-
-
-def _test(values: Sequence[Value], path: Callable[[str], str]) -> Condition | None:
-    """What the words of a test ask."""
-    if values and values[0] == "!":
-        return _negated(_test(values[1:], path))
-    if len(values) == 2 and values[0] in ("-e", "-f", "-w", "-r") and isinstance(values[1], str):
-        place = path(values[1])
-        name = _dotted(place.removeprefix(_PROC_SYS)) if place.startswith(_PROC_SYS) else place
-        return Condition(name, "exists")
-    if len(values) != 3:
-        return None
-    left, operator, right = values
-    mirrored = {"-lt": "-gt", "-gt": "-lt", "-le": "-ge", "-ge": "-le"}
-    if isinstance(left, str) and isinstance(right, Present) and isinstance(operator, str):
-        left, operator, right = right, mirrored.get(operator, operator), left
-    if not isinstance(left, Present) or not isinstance(right, str):
-        return None
-    relation = {"-lt": "lt", "-le": "lt", "-gt": "gt", "-ge": "gt", "-ne": "ne", "!=": "ne", "-eq": "eq", "=": "eq",
-                "==": "eq"}.get(str(operator), "")  # fmt: skip
-    return Condition(left.name, relation, right) if relation else None
-
-
-def _negated(condition: Condition | None) -> Condition | None:
-    opposite = {"lt": "gt", "gt": "lt", "ne": "eq", "eq": "ne", "exists": "missing", "missing": "exists"}
-    return None if condition is None else replace(condition, relation=opposite[condition.relation])
-
-
-def _guarded(found: Effects, condition: Condition | None) -> Effects:
-    """What is done under a condition: the guard that says the same, or unclear."""
-    found = replace(found, exits=min(found.exits, Exit.MAYBE))
-    if found.changes_nothing or found.unclear:
-        return found
-    guards = {"lt": ">", "gt": "<", "ne": "", "exists": ""}
-    why = ""
-    if condition is None or condition.relation not in guards:
-        return replace(found, unclear=["something done under a condition that is not understood"])
-    if condition.relation == "exists":
-        if any(w.name != condition.name for w in found.writes) or any(p != condition.name for p, _ in found.sysfs):
-            why = f"something done only where {condition.name} exists"
-    elif found.sysfs or any(w.name != condition.name for w in found.writes):
-        why = f"something done that depends on the present {condition.name}"
-    elif any(w.value != condition.operand for w in found.writes):
-        why = f"{condition.name} is compared with another value than the one it gets"
-    if why:
-        return replace(found, unclear=[why])
-    guard = guards[condition.relation]
-    return replace(found, writes=[replace(w, guard=guard) for w in found.writes])

@@ -10,9 +10,11 @@ from podsysctl.policy.migration import shell_syntax as syntax
 from podsysctl.policy.migration.effects import Effects
 
 _HARMLESS = frozenset(
-    {"true", ":", "set", "exit", "date", "hostname", "id", "whoami", "uname", "wait", "trap", "test", "[", "[[", "cat"}
-    | {"ls", "echo", "printf", "shopt", "return", "which", "umask"}
+    {"true", ":", "set", "exit", "date", "hostname", "id", "whoami", "uname", "wait", "test", "[", "[[", "cat"}
+    | {"ls", "echo", "printf", "shopt", "return", "which", "type", "hash", "umask"}
 )
+LOOKS = frozenset({"cat", "ls", "which", "type", "hash", "id", "command", "hostname"})
+"""Commands whose success is a question: what stands after them and `&&` may not run."""
 _INSTALLERS = {
     "install_packages": (), "apt-get": ("update", "install", "clean"), "apt": ("update", "install"),
     "apk": ("add", "update"), "yum": ("install",), "dnf": ("install",), "microdnf": ("install",),
@@ -57,12 +59,21 @@ def printed(program: str, values: Sequence[Value]) -> str | None:
         return None
     words = [v for v in values if isinstance(v, str)]
     if program == "echo":
+        escapes = False
         while words and words[0] in ("-n", "-e", "-ne", "-en"):
+            escapes = escapes or "e" in words[0]
             words = words[1:]
-        return " ".join(words)
+        # Without -e bash prints a backslash and dash reads it.
+        return _unescaped(" ".join(words)) if escapes or "\\" not in " ".join(words) else None
     if len(words) == 2 and words[0] in ("%s", "%s\\n", "%d", "%d\\n"):
         return words[1]
-    return words[0].removesuffix("\\n") if len(words) == 1 and "%" not in words[0] else None
+    return _unescaped(words[0]) if len(words) == 1 and "%" not in words[0] else None
+
+
+def _unescaped(text: str) -> str | None:
+    """Text with `\\t` and `\\n` read; None with other escapes. The last newline means nothing to the kernel."""
+    read = text.replace("\\t", "\t").replace("\\n", "\n").removesuffix("\n")
+    return None if "\\" in read else read
 
 
 def sleep(values: list[Value]) -> Effects:

@@ -23,11 +23,15 @@ class ShellSyntaxError(Exception):
 
 
 class Part(NamedTuple):
-    """A piece of a word: `text` as it is, the name of a `variable` (with its default), or a `command` to run."""
+    """A piece of a word: `text` as it is, the name of a `variable`, or a `command` to run.
+
+    `default` stands for a variable that is not set, and with `or_empty` for one that is set to nothing, too.
+    """
 
     kind: str
     text: str
     default: str | None = None
+    or_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +195,12 @@ class _Lexer:
                 parts.append(Part("text", self._text[self._at + 1]))
                 self._at += 2
             elif char in "$`":
-                parts.append(self._expansion())
+                parts.append(self._expansion(quoted=True))
             else:
                 parts.append(Part("text", char))
                 self._at += 1
 
-    def _expansion(self) -> Part:
+    def _expansion(self, *, quoted: bool = False) -> Part:
         text, at = self._text, self._at
         if text[at] == "`":
             end = self._find("`", at + 1)
@@ -216,6 +220,8 @@ class _Lexer:
         while end < len(text) and text[end] in _NAME:
             end += 1
         if end == at + 1:
+            if end < len(text) and text[end] in "'\"" and not quoted:
+                raise ShellSyntaxError(f"${text[end]} is not read")
             if end < len(text) and text[end] in "?!$@*#-":
                 self._at = end + 1
                 return Part("variable", text[end])
@@ -249,12 +255,13 @@ class _Lexer:
 
 
 def _braced(text: str) -> Part:
-    name, separator, default = text.partition(":-")
-    if not separator:
-        name, separator, default = text.partition("-")
-    if not name or not set(name) <= _NAME or "$" in default:
+    name, separator, default = text.partition("-")
+    or_empty = name.endswith(":")
+    name = name.removesuffix(":") if separator else name
+    # What a positional parameter is has been said by whoever calls the script.
+    if not name or not set(name) <= _NAME or "$" in default or (separator and name.isdigit()):
         raise ShellSyntaxError(f"${{{text}}} is not read")
-    return Part("variable", name, default if separator else None)
+    return Part("variable", name, default if separator else None, or_empty)
 
 
 @dataclass(slots=True)
