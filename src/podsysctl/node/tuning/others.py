@@ -78,7 +78,8 @@ def refusal(names: Iterable[SysctlName], held: Mapping[SysctlName, Holding]) -> 
 
 def _holdings(data_dir: Path) -> list[Holding]:
     try:
-        return [Holding(r.name, r.wanted, data_dir) for r in Journal.peek(str(Places(data_dir).journal))]
+        found = Journal.peek(str(Places(data_dir).journal))
     except KernelError as error:  # nothing can be put back from it, so there is nothing to respect
         log.warning("what another cluster has set is unknown: %s", error.message)
         return []
+    return [Holding(r.name, r.wanted if r.confirmed is None else r.confirmed, data_dir) for r in found]
