@@ -7,6 +7,7 @@ import pytest
 from podsysctl.objects import taints
 from podsysctl.scheduler import filters, wording
 from podsysctl.scheduler.filters import Misfit
+from podsysctl.scheduler.nodeinfo import KINDS_KEPT, keep
 from podsysctl.scheduler.podinfo import PodInfo
 from tests.scheduler.builders import Object, node, node_info, pod, wanting
 
@@ -73,7 +74,6 @@ def test_check_node_gives_the_first_filter_that_refuses(
     info = PodInfo(candidate)
     misfit = filters.check(info, node_info(target))
     assert (misfit.reasons if misfit else None) == reasons
-    assert filters.check(info, node_info(target), filters.deciding(info)) == misfit
 
 
 def test_check_resources_taken_by_other_pods_count() -> None:
@@ -134,3 +134,33 @@ def test_seconds_tolerated_smallest_limit_counts() -> None:
     assert taints.seconds_tolerated(two, [forever, {"key": "b", "operator": "Exists", "tolerationSeconds": 30}]) == 30
     assert taints.seconds_tolerated(two, [{"operator": "Exists"}]) is None
     assert taints.seconds_tolerated([{"key": "a", "effect": "NoSchedule"}], []) is None
+
+
+def test_check_sees_each_change_of_a_node_that_it_was_asked_about_before() -> None:
+    """What a node remembers of a kind of pods is forgotten with what it rests on."""
+    info = node_info(node(labels={"zone": "a"}))
+    candidate = PodInfo(pod(nodeSelector={"zone": "a"}))
+    tainted = node(labels={"zone": "a"}, taints=[{"key": "k", "effect": "NoSchedule"}])
+    for changed, reasons in (
+        (node(labels={"zone": "a"}), None),
+        (tainted, (filters.TAINTS,)),
+        (node(labels={"zone": "a"}, unschedulable=True), (filters.UNSCHEDULABLE,)),
+        (node(labels={"zone": "b"}), (filters.AFFINITY,)),
+        (node(labels={"zone": "a"}, allocatable={"pods": "0"}), (filters.TOO_MANY_PODS,)),
+        (node(labels={"zone": "a"}), None),
+    ):
+        info.set_node(changed)
+        misfit = filters.check(candidate, info)
+        assert (misfit.reasons if misfit else None) == reasons
+    info.set_node(tainted)
+    tolerant = PodInfo(pod(nodeSelector={"zone": "a"}, tolerations=[{"key": "k", "operator": "Exists"}]))
+    assert filters.check(candidate, info) is not None
+    assert filters.check(tolerant, info) is None
+
+
+def test_keep_forgets_all_rather_than_grow() -> None:
+    """However many kinds of pods there are, a node's memory is bounded."""
+    found: dict[int, int] = {}
+    for kind in range(KINDS_KEPT + 1):
+        assert keep(found, kind, kind) == kind
+    assert found == {KINDS_KEPT: KINDS_KEPT}

@@ -16,6 +16,19 @@ def test_best_prefers_the_emptier_node() -> None:
     assert chosen(wanting(cpu="1"), node_info(node("a"), wanting("x", cpu="2")), node_info(node("b"))) == "b"
 
 
+def test_best_sees_pods_that_came_and_went_since_it_was_last_asked() -> None:
+    """What is remembered of a node's allocation is forgotten with each pod and each change of its allocatable."""
+    one, other = node_info(node("a")), node_info(node("b"), wanting("x", cpu="1"))
+    candidate = wanting(cpu="1")
+    assert chosen(candidate, one, other) == "a"
+    one.add(PodInfo(wanting("y", cpu="2")))
+    assert chosen(candidate, one, other) == "b"
+    one.remove("uid-y")
+    assert chosen(candidate, one, other) == "a"
+    one.set_node(node("a", allocatable={"cpu": "1"}))
+    assert chosen(candidate, one, other) == "b"
+
+
 def test_best_prefers_what_affinity_prefers() -> None:
     """The weights of preferred terms decide over allocation."""
     preferred = [

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from podsysctl.objects import node_affinity, taints
-from podsysctl.scheduler.nodeinfo import NodeInfo
+from podsysctl.scheduler.nodeinfo import NodeInfo, keep
 from podsysctl.scheduler.podinfo import PodInfo, ports_conflict
 
 UNSCHEDULABLE = "node(s) were unschedulable"
@@ -67,48 +67,41 @@ def _ports(pod: PodInfo, node: NodeInfo) -> Misfit | None:
 
 
 def _resources(pod: PodInfo, node: NodeInfo) -> Misfit | None:
-    reasons = []
-    hopeless = False
-    if len(node.pods) + 1 > node.allocatable.get("pods", 0):
-        reasons.append(TOO_MANY_PODS)
     wanted = pod.requests
-    if wanted:
-        for name in (*_BASIC, *(name for name in wanted if name not in _BASIC)):
-            amount = wanted.get(name, 0)
-            offered = node.allocatable.get(name, 0)
-            if amount and amount > offered - node.requested.get(name, 0):
-                reasons.append(f"Insufficient {name}")
-                hopeless = hopeless or amount > offered
+    is_full = len(node.pods) + 1 > node.allocatable.get("pods", 0)
+    if not wanted and not is_full:
+        return None
+    reasons = [TOO_MANY_PODS] if is_full else []
+    hopeless = False
+    for name in (*_BASIC, *(name for name in wanted if name not in _BASIC)):
+        amount = wanted.get(name, 0)
+        offered = node.allocatable.get(name, 0)
+        if amount and amount > offered - node.requested.get(name, 0):
+            reasons.append(f"Insufficient {name}")
+            hopeless = hopeless or amount > offered
     return Misfit(tuple(reasons), hopeless) if reasons else None
 
 
 Filter = Callable[[PodInfo, NodeInfo], Misfit | None]
 
-FILTERS: tuple[Filter, ...] = (
-    _node_unschedulable,
-    _node_name,
-    _taints,
-    _affinity,
-    _ports,
-    _resources,
-)
+_OF_THE_NODE: tuple[Filter, ...] = (_node_unschedulable, _node_name, _taints, _affinity)
+"""Those that ask nothing but what `PodInfo.placement` and `NodeInfo.verdicts` rest on."""
 
 
-def deciding(pod: PodInfo) -> tuple[Filter, ...]:
-    """The filters that may refuse this pod anything; the others need not be asked of every node."""
-    silent: set[Filter] = set()
-    if not pod.spec.get("nodeName"):
-        silent.add(_node_name)
-    if not pod.spec.get("nodeSelector") and not pod.spec.get("affinity"):
-        silent.add(_affinity)
-    if not pod.ports:
-        silent.add(_ports)
-    return tuple(accept for accept in FILTERS if accept not in silent)
+def check(pod: PodInfo, node: NodeInfo) -> Misfit | None:
+    """The first filter that refuses, or None when the node can take the pod."""
+    placement = pod.placement
+    if placement in node.verdicts:
+        misfit = node.verdicts[placement]
+    else:
+        misfit = keep(node.verdicts, placement, _by_the_node(pod, node))
+    if misfit is None and pod.ports:
+        misfit = _ports(pod, node)
+    return misfit or _resources(pod, node)
 
 
-def check(pod: PodInfo, node: NodeInfo, accepts: tuple[Filter, ...] = FILTERS) -> Misfit | None:
-    """The first filter that refuses, or None when the node can take the pod; `accepts` is what `deciding` gave."""
-    for accept in accepts:
+def _by_the_node(pod: PodInfo, node: NodeInfo) -> Misfit | None:
+    for accept in _OF_THE_NODE:
         misfit = accept(pod, node)
         if misfit is not None:
             return misfit

@@ -8,18 +8,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from podsysctl.base.errors import ValueSyntaxError
 from podsysctl.objects.quantity import NANO, parse_quantity
 from podsysctl.scheduler.podinfo import Object, PodInfo, Port
 
+if TYPE_CHECKING:
+    from podsysctl.scheduler.filters import Misfit
+
+KINDS_KEPT = 256
+"""Kinds of pods of which a node remembers what was found: more than most clusters have templates."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
 
 class NodeInfo:
-    """One node and the pods on it; `node` is None while only its pods are known."""
+    """One node and the pods on it; `node` is None while only its pods are known.
+
+    What filters and scores found is kept here until what it rests on changes, since the pods of one template all ask
+    the same of each node: `verdicts` and `dislikes`, by `PodInfo.placement`, rest on the Node's name, labels, taints
+    and unschedulable; `allocations`, by `PodInfo.scored`, rest on its allocatable and on the pods counted in.
+    """
 
     __slots__ = (
         "allocatable",
+        "allocations",
+        "dislikes",
         "labels",
         "name",
         "node",
@@ -31,6 +47,7 @@ class NodeInfo:
         "scored_memory",
         "taints",
         "unschedulable",
+        "verdicts",
     )
 
     def __init__(self, name: str) -> None:
@@ -46,21 +63,30 @@ class NodeInfo:
         self.pods: dict[str, PodInfo] = {}
         self.ports: Counter[Port] = Counter()
         self.owners: Counter[str] = Counter()
+        self.verdicts: dict[bytes, Misfit | None] = {}
+        self.dislikes: dict[bytes, int] = {}
+        self.allocations: dict[tuple[int, int], float] = {}
 
     def set_node(self, node: Object) -> None:
         """Take over what the Node object says."""
-        self.node = node
-        self.labels = node["metadata"].get("labels") or {}
-        spec, status = node.get("spec") or {}, node.get("status") or {}
-        self.taints = list(spec.get("taints") or ())
-        self.unschedulable = bool(spec.get("unschedulable"))
-        self.allocatable = _amounts(status.get("allocatable") or {})
+        before, self.node = self.node, node
+        labels = node["metadata"].get("labels") or {}
+        spec = node.get("spec") or {}
+        tainted, unschedulable = list(spec.get("taints") or ()), bool(spec.get("unschedulable"))
+        if (labels, tainted, unschedulable) != (self.labels, self.taints, self.unschedulable):
+            self.labels, self.taints, self.unschedulable = labels, tainted, unschedulable
+            self.verdicts.clear()
+            self.dislikes.clear()
+        if before is None or _allocatable(before) != _allocatable(node):
+            self.allocatable = _amounts(_allocatable(node))
+            self.allocations.clear()
 
     def add(self, pod: PodInfo) -> None:
         """Count a pod in."""
         if pod.uid in self.pods:
             self.remove(pod.uid)
         self.pods[pod.uid] = pod
+        self.allocations.clear()
         self.requested.update(pod.requests)
         cpu, memory = pod.scored
         self.scored_cpu += cpu
@@ -74,6 +100,7 @@ class NodeInfo:
         pod = self.pods.pop(uid, None)
         if pod is None:
             return
+        self.allocations.clear()
         self.requested.subtract(pod.requests)
         cpu, memory = pod.scored
         self.scored_cpu -= cpu
@@ -86,6 +113,18 @@ class NodeInfo:
             self.owners[pod.owner] -= 1
             if self.owners[pod.owner] <= 0:
                 del self.owners[pod.owner]
+
+
+def keep(found: dict[K, V], kind: K, value: V) -> V:
+    """Remember what was found for a kind of pods; all else is forgotten once it is too much."""
+    if len(found) >= KINDS_KEPT:
+        found.clear()
+    found[kind] = value
+    return value
+
+
+def _allocatable(node: Object) -> Mapping[str, Any]:
+    return (node.get("status") or {}).get("allocatable") or {}
 
 
 def _amounts(listed: Mapping[str, Any]) -> dict[str, int]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import orjson
+
 from podsysctl.objects import resources
 from podsysctl.objects.quantity import NANO, Quantity, parse_quantity
 
@@ -48,6 +50,12 @@ class PodInfo:
     def priority(self) -> int:
         """Its priority; higher goes first."""
         return int(self.spec.get("priority") or 0)
+
+    @cached_property
+    def placement(self) -> bytes:
+        """All of it that is compared with a Node object alone; the same for the pods of one template."""
+        spec = self.spec
+        return orjson.dumps([spec.get(name) for name in ("nodeName", "nodeSelector", "affinity", "tolerations")])
 
     @cached_property
     def requests(self) -> dict[str, int]:

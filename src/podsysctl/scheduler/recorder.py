@@ -49,6 +49,8 @@ class EventsRecorder:
         self._clock = time or clock.SystemClock()
         self._series: dict[tuple[str, ...], _Series] = {}
         self._swept_s = 0.0
+        self._dropping = False
+        """Whether the last event found no room: said once, since a flood of events would be one of lines."""
         self._queue: asyncio.Queue[tuple[Object, str, str]] = asyncio.Queue(limits.RECORDER_QUEUE_EVENTS)
 
     def event(self, obj: Object, type: str, reason: str, action: str, note: str) -> None:
@@ -101,7 +103,11 @@ class EventsRecorder:
         try:
             self._queue.put_nowait((body, name, namespace))
         except asyncio.QueueFull:
-            log.warning("event dropped, too many wait")
+            if not self._dropping:
+                log.warning("events are dropped, too many wait")
+            self._dropping = True
+        else:
+            self._dropping = False
 
     async def run(self) -> None:
         """Write events until cancelled; one that cannot be written is logged."""

@@ -128,14 +128,13 @@ class Scheduler:
         count = len(nodes)
         wanted = min(count, MIN_FEASIBLE)
         step = stride(count)
-        accepts = filters.deciding(pod)
         feasible: list[NodeInfo] = []
         misfits: list[Misfit] = []
         place = self._start
         for _ in range(count):
             place = (place + step) % count
             node = nodes[place]
-            misfit = filters.check(pod, node, accepts)
+            misfit = filters.check(pod, node)
             if misfit is None:
                 feasible.append(node)
                 if len(feasible) >= wanted:
@@ -225,7 +224,7 @@ class Scheduler:
             self._leave(info)
         elif node_name := pod["spec"].get("nodeName"):
             self.queue.remove(info.key)
-            if old is None or old["spec"] != pod["spec"] or self._cluster.place_of(info.uid) != node_name:
+            if old is None or self._cluster.place_of(info.uid) != node_name or _takes(old) != _takes(pod):
                 self._cluster.place(info, node_name)
         elif _is_ours(pod):
             if pod["spec"].get("schedulingGates") or pod["metadata"].get("deletionTimestamp"):
@@ -260,6 +259,12 @@ def stride(count: int) -> int:
 
 def _is_ours(pod: Object) -> bool:
     return (pod["spec"].get("schedulerName") or NAME) == NAME
+
+
+def _takes(pod: Object) -> list[Any]:
+    """What of a pod decides how much it takes of its node; binding and status change none of it."""
+    spec = pod["spec"]
+    return [spec.get(name) for name in ("containers", "initContainers", "resources", "overhead")]
 
 
 def _decisive(node: Object) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from podsysctl.objects import node_affinity, taints
 from podsysctl.scheduler import sysctl_preference
-from podsysctl.scheduler.nodeinfo import NodeInfo
+from podsysctl.scheduler.nodeinfo import NodeInfo, keep
 from podsysctl.scheduler.podinfo import PodInfo
 
 FULL = 100
@@ -53,6 +53,11 @@ def _intolerable(pod: PodInfo, node: NodeInfo) -> float:
     """How many preferences against it the pod does not tolerate."""
     if not node.taints:
         return 0
+    known = node.dislikes.get(pod.placement)
+    return keep(node.dislikes, pod.placement, _count_intolerable(pod, node)) if known is None else known
+
+
+def _count_intolerable(pod: PodInfo, node: NodeInfo) -> int:
     tolerations = [
         entry
         for entry in pod.spec.get("tolerations") or ()
@@ -86,6 +91,11 @@ def _shares(pod: PodInfo, node: NodeInfo) -> tuple[float, float]:
 
 def _allocation(pod: PodInfo, node: NodeInfo) -> float:
     """Least allocated and balance, both of weight 1, from the same shares."""
+    known = node.allocations.get(pod.scored)
+    return keep(node.allocations, pod.scored, _count_allocation(pod, node)) if known is None else known
+
+
+def _count_allocation(pod: PodInfo, node: NodeInfo) -> float:
     cpu, memory = _shares(pod, node)
     return FULL * (2 - cpu - memory) / 2 + FULL * (1 - abs(cpu - memory) / 2)
 
