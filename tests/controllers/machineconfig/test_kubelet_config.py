@@ -97,6 +97,9 @@ def test_machine_config_name_of_suffix(suffix: str, expected: str) -> None:
         ({"map": {"x": 3}}, {"maxPods": 250, "list": [1], "map": {"x": 3}, "protectKernelDefaults": True}),
         ({"protectKernelDefaults": False},
          {"maxPods": 250, "list": [1], "map": {"x": 1}, "protectKernelDefaults": False}),
+        ({"cpuCFSQuota": False, "registryPullQPS": 0},
+         {"maxPods": 250, "list": [1], "map": {"x": 1}, "protectKernelDefaults": True,
+          "cpuCFSQuota": False, "registryPullQPS": 0}),
         ({"other": False, "text": "", "none": None},
          {"maxPods": 250, "list": [1], "map": {"x": 1}, "protectKernelDefaults": True}),
     ],
@@ -105,6 +108,11 @@ def test_merge_fields_overrides_field_by_field(fields: Object, expected: Object)
     """Lists are replaced, mappings merged, empty values have no effect."""
     base = {"maxPods": 250, "list": [1], "map": {"x": 1}, "protectKernelDefaults": True}
     assert kc.merge_fields(base, fields) == expected
+
+
+def test_merge_fields_zero_of_a_pointer_does_not_beat_the_base() -> None:
+    """Upstream merges into what the base points at, where a zero is empty again."""
+    assert kc.merge_fields({"podPidsLimit": 4096}, {"podPidsLimit": 0}) == {"podPidsLimit": 4096}
 
 
 @pytest.mark.parametrize(("level", "is_refused"), [(-1, True), (0, False), (10, False), (11, True)])

@@ -24,6 +24,20 @@ CONDITIONS_KEPT = 3
 IGNITION_VERSION = "3.5.0"
 
 
+POINTERS = frozenset(
+    {
+        "cgroupsPerQOS", "containerLogMaxFiles", "containerLogMaxWorkers", "cpuCFSQuota",
+        "enableControllerAttachDetach", "enableDebugFlagsHandler", "enableDebuggingHandlers", "enableProfilingHandler",
+        "enableServer", "enableSystemLogHandler", "enableSystemLogQuery", "eventRecordQPS", "failCgroupV1",
+        "failSwapOn", "healthzPort", "imageGCHighThresholdPercent", "imageGCLowThresholdPercent", "kubeAPIQPS",
+        "localStorageCapacityIsolation", "makeIPTablesUtilChains", "maxParallelImagePulls", "memoryThrottlingFactor",
+        "mergeDefaultEvictionSettings", "nodeStatusMaxImages", "oomScoreAdj", "podPidsLimit", "registerNode",
+        "registryPullQPS", "resolvConf", "seccompDefault", "serializeImagePulls", "singleProcessOOMKill",
+    }
+)  # fmt: skip
+"""Fields that are pointers to one value in k8s.io/kubelet config/v1beta1/types.go (1.36): zero is something said."""
+
+
 def selected_pools(kubelet_config: Object, pools: Iterable[Object]) -> list[Object]:
     """The pools whose labels match the selector, by name; an empty selector matches none."""
     selector = kubelet_config["spec"].get("machineConfigPoolSelector")
@@ -93,14 +107,15 @@ def machine_config_name(pool_name: str, suffix: str) -> str:
 def merge_fields(base: Object, fields: Object) -> Object:
     """The base configuration with the user's fields over it: lists replaced, empty values without effect.
 
-    >>> merge_fields({"maxPods": 250, "a": [1]}, {"maxPods": 0, "a": [2], "b": True})
-    {'maxPods': 250, 'a': [2], 'b': True}
+    A zero counts where the field tells it from nothing said and the base says nothing.
+
+    >>> merge_fields({"maxPods": 250, "a": [1]}, {"maxPods": 0, "a": [2], "b": True, "cpuCFSQuota": False})
+    {'maxPods': 250, 'a': [2], 'b': True, 'cpuCFSQuota': False}
     """
     merged = dict(base)
     for key, value in fields.items():
-        if value in (None, "", 0, [], {}) and value is not False:
-            continue
-        if value is False and key != "protectKernelDefaults":
+        counts = key == "protectKernelDefaults" or (key in POINTERS and key not in base)
+        if value is None or (value in ("", 0, [], {}) and not (counts and not isinstance(value, list | dict))):
             continue
         old = merged.get(key)
         merged[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value

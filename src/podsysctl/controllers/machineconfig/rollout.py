@@ -61,8 +61,6 @@ def candidates(pool: Object, nodes: Sequence[Object]) -> list[Object]:
                 capacity -= 1
         elif node_state.is_unavailable(node):
             capacity -= 1
-            if node_state.is_degraded(node) and node_state.is_ready(node):
-                waiting.append(node)
         else:
             waiting.append(node)
     return fresh + sorted(waiting, key=order)[: max(0, capacity)]
