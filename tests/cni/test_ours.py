@@ -53,6 +53,15 @@ def test_add_every_entry_of_the_documented_table_is_set_and_read_back(call: Call
         assert box.read(name.replace(".", "/").replace("IFNAME", "net1")) == value
 
 
+def test_add_sets_what_cannot_be_read_before_it_is_set(call: Call, box: Sandbox) -> None:
+    """The kernel answers EIO for an unset stable_secret, and prints addresses in another spelling than was written."""
+    config = {"sysctl": {"net.ipv6.conf.IFNAME.stable_secret": "2001:db8::1"}}
+    assert call("ADD", config).code == 0
+    assert box.read("net/ipv6/conf/net1/stable_secret") == "2001:0db8:0000:0000:0000:0000:0000:0001"
+    assert call("CHECK", config).code == 0
+    assert call("DEL", config).code == 0
+
+
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
@@ -164,6 +173,27 @@ def test_delete_with_an_unreadable_record_says_so_once(call: Call, tmp_path: Pat
     (tmp_path / "data").mkdir()
     (tmp_path / "data/c1_net1.json").write_text("{")
     assert "cannot be understood" in call("DEL").message
+    assert call("DEL").code == 0
+
+@pytest.mark.parametrize(
+    ("member", "value", "words"),
+    [
+        ("mac", "nothing", "mac nothing: address nothing: invalid MAC address"),
+        ("mtu", "many", "mtu many: invalid literal"),
+        ("sysctl", [["net/ipv4/conf/net1/rp_filter", 1, 2]], "cannot be understood"),
+    ],
+)
+def test_del_with_a_record_that_somebody_changed_says_so_once(
+    call: Call, tmp_path: Path, member: str, value: object, words: str
+) -> None:
+    """What it cannot put back is told, the rest is put back, and the next DEL succeeds."""
+    assert call("ADD", {"mtu": 1400, "sysctl": {RP_FILTER: "2"}}).code == 0
+    (name,) = backups(tmp_path)
+    record = tmp_path / "data" / name
+    record.write_text(json.dumps({**json.loads(record.read_text()), member: value}))
+    answer = call("DEL")
+    assert (answer.code, words in answer.message) == (1, True), answer.message
+    assert backups(tmp_path) == []
     assert call("DEL").code == 0
 
 

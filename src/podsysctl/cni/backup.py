@@ -67,6 +67,8 @@ def read(path: str) -> Saved | None:
         members = wire.plain(wire.parse(data))
         saved = Saved(members.pop("network", ""))
         for name, original, value in members.pop("sysctl", []):
+            if not isinstance(value, str) or not isinstance(original, str | None):
+                raise ValueError(f"a value of {name} is no text")
             saved.sysctl.append((tuple(name.split("/")), original, value))
         saved.link = members
     except (wire.Problem, ValueError, TypeError, AttributeError) as error:

@@ -45,9 +45,9 @@ def enter(fd: int, path: str) -> None:
         raise wire.Problem(text) from error
 
 
-def is_own(fd: int) -> bool:
-    """Is it the namespace this process is in?"""
-    mine, other = os.stat("/proc/self/ns/net"), os.fstat(fd)
+def is_own(handle: int | str) -> bool:
+    """Is it, an open file or a path, the namespace this process is in? Raises OSError."""
+    mine, other = os.stat("/proc/self/ns/net"), os.stat(handle)
     return (mine.st_dev, mine.st_ino) == (other.st_dev, other.st_ino)
 
 
@@ -97,7 +97,6 @@ def _libc() -> ctypes.CDLL:
 def is_same_path(path: str) -> bool:
     """Does the path lead to the namespace this process is in? False when it leads nowhere."""
     try:
-        mine, other = os.stat("/proc/self/ns/net"), os.stat(path)
+        return is_own(path)
     except OSError:
         return False
-    return (mine.st_dev, mine.st_ino) == (other.st_dev, other.st_ino)

@@ -23,6 +23,8 @@ Target = tuple[str, tuple[str, ...], str]
 """A key as written, the parts of its file, and the value."""
 
 _MOST = 0x7FFFFFFF
+_EIO = 5
+"""The kernel's answer for an IPv6 stable_secret that nobody has set yet."""
 
 NO_ALLOWLIST = "none"
 """What a configuration says when it wants all of net/ on a node that has no allowlist."""
@@ -166,7 +168,7 @@ def _apply(call: Call, conf: NetConf, targets: list[Target], address: bytes) -> 
     saved = backup.Saved(conf.name)
     for _, segments, value in targets:
         saved.sysctl.append((segments, _read(root, segments), value))
-    link = _find(call.interface) if conf.changes_link else None
+    link = upstream.find_link(call.interface) if conf.changes_link else None
     if link is not None:
         saved.link = _attributes(link, conf)
     if not targets and link is None:
@@ -224,7 +226,7 @@ def _restore(interface: str, saved: backup.Saved) -> list[str]:
 def _attributes(link: links.Link, conf: NetConf) -> dict[str, object]:
     """The link as it is, of what will be changed; the names are upstream's backup's."""
     out: dict[str, object] = {}
-    if conf.mac:
+    if conf.mac and link.mac:
         out["mac"] = link.mac
     if conf.promisc:
         out["promisc"] = bool(link.promisc)
@@ -253,7 +255,7 @@ def _change_link(link: links.Link, conf: NetConf, address: bytes) -> None:
 
 
 def _change_back(interface: str, attributes: dict[str, object]) -> None:
-    link = _find(interface)
+    link = upstream.find_link(interface)
     steps: list[tuple[str, Callable[[], None]]] = []
     for name, value in attributes.items():
         if name == "mac":
@@ -274,6 +276,8 @@ def _carry_out(steps: list[tuple[str, Callable[[], None]]]) -> None:
             step()
         except OSError as error:
             raise wire.Problem(f"{label}: {netns.words(error)}") from error
+        except ValueError as error:  # of a record that somebody has changed
+            raise wire.Problem(f"{label}: {error}") from error
 
 
 def _attempt(step: Callable[[], None]) -> str:
@@ -285,14 +289,6 @@ def _attempt(step: Callable[[], None]) -> str:
     return ""
 
 
-def _find(interface: str) -> links.Link:
-    try:
-        return links.find(interface)
-    except OSError as error:
-        reason = error.strerror if isinstance(error, links.LinkNotFoundError) else netns.words(error)
-        raise wire.Problem(f"failed to get {wire.quote(interface)}: {reason}") from error
-
-
 def _open_root() -> int:
     try:
         return procfile.open_root()
@@ -301,12 +297,12 @@ def _open_root() -> int:
 
 
 def _read(root: int, segments: tuple[str, ...]) -> str | None:
-    """The value, None for one that nobody may read. Raises wire.Problem."""
+    """The value, None for one that nobody may read, or not before it is set. Raises wire.Problem."""
     try:
         data = procfile.read(lambda flags: procfile.open_by_parts(root, segments, flags), 65536)
-    except PermissionError:
-        return None
     except OSError as error:
+        if isinstance(error, PermissionError) or error.errno == _EIO:
+            return None
         raise wire.Problem(f"open {procfile.ROOT}/{'/'.join(segments)}: {netns.words(error)}") from error
     return data.decode("utf-8", "replace").removesuffix("\n")
 

@@ -206,7 +206,8 @@ def _read(path: str) -> str:
     return data.decode("utf-8", "replace").removesuffix("\n")
 
 
-def _find(interface: str) -> links.Link:
+def find_link(interface: str) -> links.Link:
+    """The interface. Raises wire.Problem."""
     try:
         return links.find(interface)
     except OSError as error:
@@ -219,7 +220,7 @@ def _change_mac(interface: str, mac: str) -> None:
         address = links.parse_mac(mac)
     except ValueError as error:
         raise wire.Problem(f"invalid args {mac} for MAC addr: {error}") from error
-    link = _find(interface)
+    link = find_link(interface)
     try:
         links.set_mac(link, address)
     except OSError as error:
@@ -227,7 +228,7 @@ def _change_mac(interface: str, mac: str) -> None:
 
 
 def _change(interface: str, name: str, wanted: int) -> None:
-    link = _find(interface)
+    link = find_link(interface)
     try:
         if name == "mtu":
             links.set_mtu(link, wanted)
@@ -240,7 +241,7 @@ def _change(interface: str, name: str, wanted: int) -> None:
 
 
 def _back_up(call: Call, conf: NetConf) -> None:
-    link = _find(call.interface)
+    link = find_link(call.interface)
     saved: dict[str, object] = {}
     if conf.mac and link.mac:
         saved["mac"] = link.mac
