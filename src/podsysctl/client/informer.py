@@ -206,14 +206,10 @@ class Informer:
         if self._transform is not None:
             obj = self._transform(obj)
         old = self.store.get(key)
-        if old is not None:
-            if _version(old) == _version(obj):
-                return
-            self._unfile(key, old)
+        if old is not None and _version(old) == _version(obj):
+            return
         self.store[key] = obj
-        for name, function in self._index_functions.items():
-            for value in function(obj):
-                self._indexes[name].setdefault(value, {})[key] = None
+        self._refile(key, old, obj)
         for handler in self._handlers:
             if old is None:
                 if handler.on_add is not None:
@@ -235,20 +231,27 @@ class Informer:
         old = self.store.pop(key, None)
         if old is None:
             return
-        self._unfile(key, old)
+        self._refile(key, old, None)
         for handler in self._handlers:
             if handler.on_delete is not None:
                 handler.on_delete(last)
 
-    def _unfile(self, key: str, obj: Object) -> None:
+    def _refile(self, key: str, old: Object | None, new: Object | None) -> None:
+        """Move an object from its old values to its new ones; most changes change none of them."""
         for name, function in self._index_functions.items():
+            before = tuple(function(old)) if old is not None else ()
+            after = tuple(function(new)) if new is not None else ()
+            if before == after:
+                continue
             index = self._indexes[name]
-            for value in function(obj):
+            for value in before:
                 keys = index.get(value)
                 if keys is not None:
                     keys.pop(key, None)
                     if not keys:
                         del index[value]
+            for value in after:
+                index.setdefault(value, {})[key] = None
 
 
 class InformerSet:

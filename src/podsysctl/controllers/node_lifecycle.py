@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from podsysctl.base.errors import StatusError
 from podsysctl.controllers import conditions, podstate
@@ -53,7 +54,7 @@ class NodeLifecycleController(Reconciler):
         self._health: dict[str, _Health] = {}
         self._nodes.add_handler(
             on_add=self._added,
-            on_update=lambda _, new: self.queue.add(new["metadata"]["name"]),
+            on_update=lambda old, new: self._updated(old, new),
             on_delete=self._removed,
         )
 
@@ -61,6 +62,11 @@ class NodeLifecycleController(Reconciler):
         name = node["metadata"]["name"]
         self._say(node, "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
         self.queue.add(name)
+
+    def _updated(self, old: Object, new: Object) -> None:
+        """Look at once at what may ask for a taint; heartbeats are looked for at each interval."""
+        if _shown(old) != _shown(new):
+            self.queue.add(new["metadata"]["name"])
 
     def _removed(self, node: Object) -> None:
         name = node["metadata"]["name"]
@@ -170,6 +176,12 @@ class NodeLifecycleController(Reconciler):
 def _node_index(pod: Object) -> Iterable[str]:
     name = (pod.get("spec") or {}).get("nodeName")
     return (str(name),) if name else ()
+
+
+def _shown(node: Object) -> list[Any]:
+    """What taints are made of, and the taints there are."""
+    spec, listed = node.get("spec") or {}, (node.get("status") or {}).get("conditions") or ()
+    return [spec.get("unschedulable"), spec.get("taints"), *((c.get("type"), c.get("status")) for c in listed)]
 
 
 def wanted_taints(node: Object, ready: str | None, current: list[Object], now: str) -> list[Object]:

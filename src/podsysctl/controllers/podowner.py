@@ -103,9 +103,9 @@ class PodOwner(Reconciler):
         self._expectations.deleting(key, pod)
         try:
             if not await self._pod_control.delete(pod, owner):
-                self._expectations.not_deleting(key, pod)
+                self._expectations.not_deleting(pod)
         except PodsysctlError:
-            self._expectations.not_deleting(key, pod)
+            self._expectations.not_deleting(pod)
             raise
 
 

@@ -29,7 +29,7 @@ class TaintEvictionController(Reconciler):
         """When a pod's time began to run, by key, with the pod's uid."""
         self._nodes.add_handler(on_add=self._node_changed, on_update=lambda old, new: self._node_updated(old, new))
         self._pods.add_handler(
-            on_add=self._pod_changed, on_update=lambda _, new: self._pod_changed(new), on_delete=self._pod_gone
+            on_add=self._pod_changed, on_update=lambda old, new: self._pod_updated(old, new), on_delete=self._pod_gone
         )
 
     def _node_updated(self, old: Object, new: Object) -> None:
@@ -40,8 +40,14 @@ class TaintEvictionController(Reconciler):
         for pod in self._pods.by_index("node", node["metadata"]["name"]):
             self.queue.add(key_of(pod))
 
+    def _pod_updated(self, old: Object, new: Object) -> None:
+        if any(old["spec"].get(name) != new["spec"].get(name) for name in ("nodeName", "tolerations")):
+            self._pod_changed(new)
+
     def _pod_changed(self, pod: Object) -> None:
-        if (pod.get("spec") or {}).get("nodeName"):
+        """Look at a pod whose node has such a taint; of a node that gets one, all pods are looked at then."""
+        node = self._nodes.store.get((pod.get("spec") or {}).get("nodeName") or "")
+        if key_of(pod) in self._since or (node is not None and _no_execute(node)):
             self.queue.add(key_of(pod))
 
     def _pod_gone(self, pod: Object) -> None:

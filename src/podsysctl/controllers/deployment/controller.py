@@ -75,9 +75,12 @@ class DeploymentController(Reconciler):
         reference = ownership.controller_reference(pod)
         if reference is None or reference.get("kind") != REPLICA_SETS.kind:
             return
-        replica_set = self._sets.store.get(f"{pod['metadata']['namespace']}/{reference['name']}")
-        if replica_set is not None:
-            self._set_changed(replica_set)
+        namespace = pod["metadata"]["namespace"]
+        replica_set = self._sets.store.get(f"{namespace}/{reference['name']}")
+        above = ownership.controller_reference(replica_set) if replica_set is not None else None
+        deployment = self._deployments.store.get(f"{namespace}/{above['name']}") if above is not None else None
+        if deployment is not None and not sizes.is_rolling(deployment):
+            self.queue.add(key_of(deployment))
 
     async def reconcile(self, key: str) -> None:
         """One step of one rollout."""

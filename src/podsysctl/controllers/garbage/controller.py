@@ -29,6 +29,8 @@ ABSENT_OWNERS = 2000
 LAG_S = 0.5
 """Time an owner's informer is given before a dependent that came first is looked at."""
 
+_DECISIVE = ("ownerReferences", "finalizers", "deletionTimestamp")
+"""What the graph holds of an object that can change."""
 _IGNORED = frozenset({("", "events"), ("events.k8s.io", "events")})
 
 
@@ -105,11 +107,15 @@ class GarbageCollector(Reconciler):
             task = group.create_task(_until_gone(informer))
         informer.add_handler(
             on_add=lambda obj: self._seen(obj, kind),
-            on_update=lambda _, new: self._seen(new, kind),
+            on_update=lambda old, new: self._updated(old, new, kind),
             on_delete=self._removed,
         )
         self._informers[key] = (informer, task)
         return informer
+
+    def _updated(self, old: Object, new: Object, kind: Found) -> None:
+        if any(old["metadata"].get(name) != new["metadata"].get(name) for name in _DECISIVE):
+            self._seen(new, kind)
 
     def _seen(self, obj: Object, kind: Found) -> None:
         node = node_of(obj, kind)

@@ -38,7 +38,7 @@ class DrainController:
         self._evicted: dict[str, set[str]] = {}
         """Pods evicted since their node was cordoned, by node."""
         self._nodes = informers.informer(drain.NODE)
-        self._nodes.add_handler(on_add=self._enqueue, on_update=lambda _, new: self._enqueue(new))
+        self._nodes.add_handler(on_add=self._enqueue, on_update=self._node_updated)
         self._pods = informers.informer(drain.POD)
         self._pods.add_index(INDEX, lambda pod: (_node_name(pod),))
         self._pods.add_handler(on_delete=self._pod_gone)
@@ -46,6 +46,11 @@ class DrainController:
     def _enqueue(self, node: Object) -> None:
         if _wanted(node):
             self.queue.add(node["metadata"]["name"])
+
+    def _node_updated(self, old: Object, new: Object) -> None:
+        """Hear of a new request; while one is carried out, pods that go and the time are what is waited for."""
+        if _wanted(old) != _wanted(new):
+            self._enqueue(new)
 
     def _pod_gone(self, pod: Object) -> None:
         """The last pod of a node that is being drained: go on at once."""

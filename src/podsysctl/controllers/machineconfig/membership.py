@@ -43,8 +43,14 @@ class Members:
     def set_node(self, node: Object) -> set[str]:
         """A node was added or changed; the names of the pools that this touches."""
         name = node["metadata"]["name"]
-        before = self._unfile(name)
+        known = self._nodes.get(name)
         self._nodes[name] = node
+        if known is not None and known["metadata"].get("labels") == node["metadata"].get("labels"):
+            pool = self._pool_of[name]  # which pool depends on labels and on the pools alone
+            if pool:
+                self._members[pool][name] = node
+            return {pool} if pool else set()
+        before = self._unfile(name)
         after = self._file(node)
         return {pool for pool in (before, after) if pool}
 

@@ -8,6 +8,8 @@ from podsysctl.objects import machineconfig as names
 
 Object = dict[str, Any]
 
+_TROUBLES = ("DiskPressure", "NetworkUnavailable")
+
 
 def is_done(node: Object) -> bool:
     """It runs what it was told to run."""
@@ -27,13 +29,16 @@ def is_degraded(node: Object) -> bool:
 
 def is_ready(node: Object) -> bool:
     """Ready, without disk or network trouble, and schedulable."""
-    conditions = {c["type"]: c["status"] for c in node.get("status", {}).get("conditions") or ()}
-    return (
-        conditions.get("Ready") == "True"
-        and conditions.get("DiskPressure", "False") == "False"
-        and conditions.get("NetworkUnavailable", "False") == "False"
-        and not node.get("spec", {}).get("unschedulable", False)
-    )
+    if node.get("spec", {}).get("unschedulable", False):
+        return False
+    ready = False
+    for condition in node.get("status", {}).get("conditions") or ():
+        type, status = condition["type"], condition["status"]
+        if type == "Ready":
+            ready = status == "True"
+        elif type in _TROUBLES and status != "False":
+            return False
+    return ready
 
 
 def is_unavailable(node: Object) -> bool:

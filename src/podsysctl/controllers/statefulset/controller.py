@@ -242,12 +242,12 @@ class StatefulSetController(PodOwner):
         try:
             await self.client.delete(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"])
         except StatusError as error:
-            self._expectations.not_deleting(key, pod)
+            self._expectations.not_deleting(pod)
             if error.code not in (404, 409):
                 self._event(step.owner, "delete", pod, error)
                 raise
         except PodsysctlError:
-            self._expectations.not_deleting(key, pod)
+            self._expectations.not_deleting(pod)
             raise
         self._event(step.owner, "delete", pod)
 
