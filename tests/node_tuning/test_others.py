@@ -85,11 +85,25 @@ def test_parameter_of_a_killed_cluster_stays_its_own_until_it_is_cleaned_up(host
         assert refused is not None
         assert refused[0] is Reason.SHARED_KERNEL
         assert procsys.read(LEASE) == "44"
+        danger = second.danger(wish("m", "[sysctl]\nfs.lease-break-time=43\n"))
+        assert danger is not None
+        assert danger.text == refused[1]
         files.restore(killed)
         OtherClusters(killed, tmp_path / "shared").close()
         second.watch_drift()
         assert procsys.read(LEASE) == "43"
     assert procsys.read(LEASE) == host[LEASE]
+
+
+def test_parameter_that_tuned_has_set_for_another_cluster_is_refused(host: Originals, tmp_path: Path) -> None:
+    """Its originals are in a journal of their own."""
+    with cluster(tmp_path, "a"), cluster(tmp_path, "b") as second:
+        with Journal(str(files.Places(tmp_path / "a").tuned_journal)) as journal:
+            journal.record({LEASE: (host[LEASE], "44")})
+        second.submit("n", wish("n", "[sysctl]\nfs.lease-break-time=43\n"))
+        refused = said(second)
+        assert refused is not None
+        assert f"{tmp_path}/a, has set fs.lease-break-time" in refused[1]
 
 
 def test_partner_of_another_clusters_parameter_is_refused_as_well(host: Originals, tmp_path: Path) -> None:

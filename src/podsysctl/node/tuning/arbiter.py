@@ -126,8 +126,10 @@ class Arbiter:
         return tuple(check.claims_of(wish, settings.reapplied(self._root) if wish.reapply else {}))
 
     def danger(self, wish: Wish) -> Refusal | None:
-        """Why a wish would break pod networking, for whoever carries it out elsewhere."""
-        return self._endangers(wish, self.claims(wish))
+        """What forbids a wish to whoever carries it out elsewhere: pod networking, or another cluster. May block."""
+        claims = self.claims(wish)
+        with self._others.held() as elsewhere:
+            return self._endangers(wish, claims) or others.refusal(_names(wish, claims), elsewhere)
 
     def take_news(self, node: str) -> list[Drifted]:
         """What drifted or was corrected since the last call, for events."""

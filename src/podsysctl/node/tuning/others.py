@@ -77,8 +77,9 @@ def refusal(names: Iterable[SysctlName], held: Mapping[SysctlName, Holding]) -> 
 
 
 def _holdings(data_dir: Path) -> list[Holding]:
+    places = Places(data_dir)
     try:
-        found = Journal.peek(str(Places(data_dir).journal))
+        found = [item for path in (places.journal, places.tuned_journal) for item in Journal.peek(str(path))]
     except KernelError as error:  # nothing can be put back from it, so there is nothing to respect
         log.warning("what another cluster has set is unknown: %s", error.message)
         return []

@@ -120,6 +120,8 @@ class NodeTuner:
             await self._tell_drift(found, item)
         report.show(self._node, profile.name_of(found), look)
         await self._write(found, look)
+        if self._daemon is not None and look.finding.reason is Reason.SHARED_KERNEL:
+            self._queue.add_after(self._node, limits.TUNING_DRIFT_POLL_S)  # nobody tells when another cluster has gone
 
     def _look(self, found: Object) -> Look:
         """Have the Profile applied and see what is there now; runs in a worker thread."""
@@ -159,7 +161,7 @@ class NodeTuner:
         return finding, verdict
 
     def _hand_over(self, daemon: TunedDaemon, wish: Wish, defined: dict[str, str]) -> tuple[Finding, Verdict]:
-        """Have the distribution's TuneD do it; what would break pod networking is not handed over."""
+        """Have the distribution's TuneD do it; what must not be written is not handed over."""
         verdict = Verdict(wish, self._arbiter.danger(wish), claims=self._arbiter.claims(wish))
         if verdict.refusal is not None:
             daemon.stop()
