@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from podsysctl.apiserver import eventshape, selectable
+from podsysctl.apiserver import selectable
 from podsysctl.apiserver.kindrules import KindRules, rules_of
 from podsysctl.apiserver.tables.base import Printer
+from podsysctl.objects import eventshape
 from podsysctl.objects import schema as schemas
 from podsysctl.objects.kinds import Kind
 from podsysctl.objects.schema import Schema

@@ -25,6 +25,17 @@ from podsysctl.base import limits
 from podsysctl.base.errors import ConnectionFailedError
 
 CHUNK_BYTES = 64 * 1024
+HANDSHAKE_HEADERS = (
+    "Connection",
+    "Upgrade",
+    "X-Stream-Protocol-Version",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Version",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Accept",
+)
+"""What whoever stands between two ends of an upgrade passes on."""
 _HEAD_BYTES = 64 * 1024
 _ERROR_BODY_BYTES = 50_000
 """As much of a refusal's body as upstream reads (registry/generic/rest/response_checker.go)."""

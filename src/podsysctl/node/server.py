@@ -31,17 +31,7 @@ ALLOWED_GROUPS = frozenset({"system:masters", "system:kube-apiserver-kubelet-cli
 
 ALLOWED_USERS = frozenset({"kube-apiserver-kubelet-client", "system:apiserver"})
 
-_HANDSHAKE_HEADERS = (
-    "Connection",
-    "Upgrade",
-    "X-Stream-Protocol-Version",
-    "Sec-WebSocket-Key",
-    "Sec-WebSocket-Version",
-    "Sec-WebSocket-Protocol",
-    "Sec-WebSocket-Extensions",
-    "Sec-WebSocket-Accept",
-    "Origin",
-)
+_HANDSHAKE_HEADERS = (*rawhttp.HANDSHAKE_HEADERS, "Origin")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Metrics = Callable[[], tuple[bytes, str]]

@@ -20,17 +20,6 @@ from podsysctl.objects import status
 TUNNEL_PREFIX = "SPDY/3.1+"
 KUBERNETES_SUFFIX = ".k8s.io"
 
-_PASSED_ON = (
-    "Connection",
-    "Upgrade",
-    "X-Stream-Protocol-Version",
-    "Sec-WebSocket-Key",
-    "Sec-WebSocket-Version",
-    "Sec-WebSocket-Protocol",
-    "Sec-WebSocket-Extensions",
-    "Sec-WebSocket-Accept",
-)
-
 
 async def carry(request: web.Request, endpoint: NodeEndpoint, path: str, query: str) -> web.StreamResponse:
     """Pass an upgrade on to the node, and then bytes both ways. Raises StatusError when the node is not reached."""
@@ -91,7 +80,7 @@ async def _dial(url: str, method: str, headers: list[tuple[str, str]], endpoint:
 
 
 def _chosen(headers: MultiMapping[str]) -> list[tuple[str, str]]:
-    return [(name, value) for name in _PASSED_ON for value in headers.getall(name, ())]
+    return [(name, value) for name in rawhttp.HANDSHAKE_HEADERS for value in headers.getall(name, ())]
 
 
 class _Messages:

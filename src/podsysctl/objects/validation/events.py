@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from podsysctl.objects import names
+from podsysctl.objects import eventshape, names
 from podsysctl.objects.validation.fields import Errors, Named, each, invalid, required
 from podsysctl.objects.validation.meta import IMMUTABLE, validate_metadata, validate_update_metadata
 
@@ -18,22 +18,13 @@ _SHORT_BYTES = 128
 _NOTE_BYTES = 1024
 _NO_MATCH = "does not match event.namespace"
 _UNSET = "needs to be unset"
-_TO_CORE = {
-    "regarding": "involvedObject",
-    "note": "message",
-    "reportingController": "reportingComponent",
-    "deprecatedSource": "source",
-    "deprecatedFirstTimestamp": "firstTimestamp",
-    "deprecatedLastTimestamp": "lastTimestamp",
-    "deprecatedCount": "count",
-}
 _REFERENCE = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 _GO_NAMES = ("Kind", "Namespace", "Name", "UID", "APIVersion", "ResourceVersion", "FieldPath")
 
 
 def validate_event(obj: Object, errors: Errors, *, strict: bool = False) -> None:
     """A new Event."""
-    obj = _core_shape(obj)
+    obj = eventshape.to_core(obj)
     _validate_legacy(obj, errors, "reportingController" if strict else "reportingComponent")
     if not strict:
         return
@@ -48,10 +39,6 @@ def validate_event(obj: Object, errors: Errors, *, strict: bool = False) -> None
     unset = {key: bool(obj.get(key)) for key in ("firstTimestamp", "lastTimestamp", "count")}
     unset["source"] = bool(source.get("component") or source.get("host"))
     errors += [invalid(key, "", _UNSET) for key, is_set in unset.items() if is_set]
-
-
-def _core_shape(obj: Object) -> Object:
-    return {_TO_CORE.get(key, key): value for key, value in obj.items()}
 
 
 def _validate_legacy(obj: Object, errors: Errors, controller_name: str) -> None:
@@ -94,7 +81,7 @@ def _validate_series(obj: Object, errors: Errors) -> None:
 
 def validate_event_update(new: Object, old: Object, errors: Errors, *, strict: bool = False) -> None:
     """A changed Event: through events.k8s.io only its series may change."""
-    new, old = _core_shape(new), _core_shape(old)
+    new, old = eventshape.to_core(new), eventshape.to_core(old)
     _validate_legacy(new, errors, "reportingController" if strict else "reportingComponent")
     if not strict:
         return

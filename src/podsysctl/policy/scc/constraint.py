@@ -20,6 +20,17 @@ REQUIRED = "openshift.io/required-scc"
 VALIDATED = "openshift.io/scc"
 SUBJECT_TYPE = "security.openshift.io/validated-scc-subject-type"
 
+FLAGS = (
+    "allowPrivilegedContainer",
+    "allowHostDirVolumePlugin",
+    "allowHostNetwork",
+    "allowHostPorts",
+    "allowHostPID",
+    "allowHostIPC",
+    "readOnlyRootFilesystem",
+)
+"""Fields that are true or false and always there."""
+
 ALL_VOLUMES = "*"
 VOLUME_SOURCES: Mapping[str, str] = {
     "hostPath": "hostPath",

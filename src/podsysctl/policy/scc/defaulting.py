@@ -7,17 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from podsysctl.policy.scc.constraint import ALL_VOLUMES, VOLUME_SOURCES
+from podsysctl.policy.scc.constraint import ALL_VOLUMES, FLAGS, VOLUME_SOURCES
 
-_FLAGS = (
-    "allowPrivilegedContainer",
-    "allowHostDirVolumePlugin",
-    "allowHostNetwork",
-    "allowHostPorts",
-    "allowHostPID",
-    "allowHostIPC",
-    "readOnlyRootFilesystem",
-)
 _NULLABLE = ("priority", "defaultAddCapabilities", "requiredDropCapabilities", "allowedCapabilities")
 
 
@@ -39,7 +30,7 @@ def apply_defaults(scc: dict[str, Any]) -> dict[str, Any]:
     for field in ("users", "groups"):
         if out.get(field) is None:
             out[field] = []
-    for field in _FLAGS:
+    for field in FLAGS:
         out[field] = bool(out.get(field))
     for field in _NULLABLE:
         out.setdefault(field, None)
@@ -55,7 +46,7 @@ def _has_types(scc: dict[str, Any]) -> bool:
     volumes = scc.get("volumes")
     return (
         all(isinstance(scc.get(field) or {}, dict) for field in objects)
-        and all(isinstance(scc.get(field) or False, bool) for field in _FLAGS)
+        and all(isinstance(scc.get(field) or False, bool) for field in FLAGS)
         and (volumes is None or (isinstance(volumes, list) and all(isinstance(v, str) for v in volumes)))
     )
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from podsysctl.policy.scc.constraint import FLAGS
+
 _LISTS = (
     "defaultAddCapabilities",
     "requiredDropCapabilities",
@@ -19,17 +21,7 @@ _LISTS = (
     "allowedUnsafeSysctls",
     "forbiddenSysctls",
 )
-_FLAGS = (
-    "allowPrivilegedContainer",
-    "allowHostDirVolumePlugin",
-    "allowHostNetwork",
-    "allowHostPorts",
-    "allowHostPID",
-    "allowHostIPC",
-    "readOnlyRootFilesystem",
-    "allowPrivilegeEscalation",
-    "defaultAllowPrivilegeEscalation",
-)
+_BOOLEANS = (*FLAGS, "allowPrivilegeEscalation", "defaultAllowPrivilegeEscalation")
 _STRATEGIES = ("runAsUser", "seLinuxContext", "fsGroup", "supplementalGroups")
 
 
@@ -39,7 +31,7 @@ def type_problem(obj: Mapping[str, Any]) -> str:
     if metadata is not None and not (isinstance(metadata, dict) and isinstance(metadata.get("name") or "", str)):
         return "metadata"
     checks: list[tuple[tuple[str, ...], Callable[[Any], bool]]] = [
-        (_FLAGS, lambda value: isinstance(value, bool)),
+        (_BOOLEANS, lambda value: isinstance(value, bool)),
         (_LISTS, _is_strings),
         (_STRATEGIES, _is_strategy),
         (("priority",), _is_number),
