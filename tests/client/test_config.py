@@ -20,6 +20,17 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 
+def test_write_follows_a_symbolic_link(tmp_path: Path) -> None:
+    """Whoever keeps the kubeconfig elsewhere finds it there afterwards."""
+    target, link = tmp_path / "kept" / "config", tmp_path / "config"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    kubeconfig.write(link, {"kind": "Config"})
+    assert link.is_symlink()
+    assert yaml.safe_load(target.read_text()) == {"kind": "Config"}
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
 def test_write_then_load_gives_the_same_identity(tmp_path: Path) -> None:
     """What `up` writes, every client can read; the file is the owner's alone."""
     path = tmp_path / "new" / "kubeconfig"

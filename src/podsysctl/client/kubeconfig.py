@@ -48,13 +48,13 @@ def document(
 
 
 def write(path: str | Path, content: dict[str, Any]) -> None:
-    """Replace the file in one step, mode 0600. Raises PodsysctlError naming the path."""
+    """Replace the file in one step, mode 0600; a symbolic link stays one. Raises PodsysctlError naming the path."""
     import yaml
 
     target = Path(path)
     text = yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        durable.write(target, text)
+        durable.write(target.resolve(), text)
     except OSError as error:
         raise PodsysctlError(f"cannot write kubeconfig {target}: {error.strerror}") from error
