@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from podsysctl.kernel import procsys
 from podsysctl.kernel.journal import Journal
 from podsysctl.node.tuning import files
@@ -104,6 +106,24 @@ def test_parameter_that_tuned_has_set_for_another_cluster_is_refused(host: Origi
         refused = said(second)
         assert refused is not None
         assert f"{tmp_path}/a, has set fs.lease-break-time" in refused[1]
+
+
+def test_file_of_sys_of_another_cluster_is_refused(host: Originals, tmp_path: Path) -> None:
+    """It has one original as well."""
+    path = Path("/sys/kernel/mm/ksm/sleep_millisecs")
+    if not path.exists():
+        pytest.skip("this kernel has no kernel samepage merging")
+    before = path.read_text()
+    with cluster(tmp_path, "a") as first, cluster(tmp_path, "b") as second:
+        first.submit("n", wish("n", f"[sysfs]\n{path}=21\n"))
+        second.submit("n", wish("n", f"[sysfs]\n{str(path)[:-3]}*=22\n"))
+        refused = said(second)
+        assert refused is not None
+        assert f'{tmp_path}/a, has set {path} to "21"' in refused[1]
+        first.submit("n", None)
+        second.watch_drift()
+        assert path.read_text() == "22\n"
+    assert path.read_text() == before
 
 
 def test_partner_of_another_clusters_parameter_is_refused_as_well(host: Originals, tmp_path: Path) -> None:

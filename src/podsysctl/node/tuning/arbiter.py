@@ -129,7 +129,7 @@ class Arbiter:
         """What forbids a wish to whoever carries it out elsewhere: pod networking, or another cluster. May block."""
         claims = self.claims(wish)
         with self._others.held() as elsewhere:
-            return self._endangers(wish, claims) or others.refusal(_names(wish, claims), elsewhere)
+            return self._endangers(wish, claims) or others.refusal(_names(wish, claims), (), elsewhere)
 
     def take_news(self, node: str) -> list[Drifted]:
         """What drifted or was corrected since the last call, for events."""
@@ -160,9 +160,14 @@ class Arbiter:
         names = {wish.node: _names(wish, claims[wish.node]) for wish in wishes}
         with self._others.held() as elsewhere:
             readings = procsys.read_here(dict.fromkeys(name for found in names.values() for name in found))
-            beaten = {node: r for node, found in names.items() if (r := others.refusal(found, elsewhere)) is not None}
-            found = {w.node: r for w in wishes if (r := self._refuse(w, claims[w.node], readings)) is not None}
-            refusals = beaten | found
+            wrong = {w.node: r for w in wishes if (r := self._refuse(w, claims[w.node], readings)) is not None}
+            beaten = {}
+            for wish in wishes:
+                paths = [] if wish.node in wrong else [item.path for item in sysfs_files.claims_of([wish])]
+                refusal = others.refusal(names[wish.node], paths, elsewhere)
+                if refusal is not None:
+                    beaten[wish.node] = refusal
+            refusals = beaten | wrong
             targets, foreign = self._apply(wishes, claims, readings, refusals)
         self._waits_for_others = bool(beaten)
         held = self._parameters.held

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from podsysctl.base.errors import KernelError
 from podsysctl.kernel.journal import Journal
+from podsysctl.kernel.sysfs import FileJournal
 from podsysctl.node.neighbours import Neighbours
 from podsysctl.node.tuning import coupled
 from podsysctl.node.tuning.files import Places
@@ -27,14 +28,17 @@ SHARED = Path("/run/podsysctl-tuning")
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A parameter that the cluster of another data directory has set to a value."""
+    """A parameter, or a file of /sys, that the cluster of another data directory has set to a value."""
 
-    name: SysctlName
+    name: SysctlName | str
     value: str
     data_dir: Path
 
     def __str__(self) -> str:
         return f'another cluster of this machine, {self.data_dir}, has set {self.name} to "{self.value}"'
+
+
+Held = Mapping[SysctlName | str, Holding]
 
 
 class OtherClusters:
@@ -59,18 +63,20 @@ class OtherClusters:
                 self._here.disband()
 
     @contextmanager
-    def held(self) -> Iterator[Mapping[SysctlName, Holding]]:
-        """What the others hold; none of them takes anything until the context is left. Raises KernelError."""
+    def held(self) -> Iterator[Held]:
+        """What the others hold, by parameter or path; none takes more until the context is left. Raises KernelError."""
         with self._here.locked():
             yield {item.name: item for data_dir in self._here.others() for item in _holdings(data_dir)}
 
 
-def refusal(names: Iterable[SysctlName], held: Mapping[SysctlName, Holding]) -> Refusal | None:
-    """Why these parameters are not to be written now; what the kernel moves along with them counts as well."""
+def refusal(names: Iterable[SysctlName], paths: Iterable[str], held: Held) -> Refusal | None:
+    """Why these parameters and files of /sys are not to be written now; what the kernel moves along with them counts
+    as well."""
     if not held:
         return None
     wanted = list(dict.fromkeys(names))
-    found = [held[name] for name in (*wanted, *coupled.partners(wanted)) if name in held]
+    touched: list[SysctlName | str] = [*wanted, *coupled.partners(wanted), *dict.fromkeys(paths)]
+    found = [held[name] for name in touched if name in held]
     if not found:
         return None
     return Refusal(Reason.SHARED_KERNEL, f"{'; '.join(map(str, found))}; nothing of the profile is applied")
@@ -78,9 +84,14 @@ def refusal(names: Iterable[SysctlName], held: Mapping[SysctlName, Holding]) -> 
 
 def _holdings(data_dir: Path) -> list[Holding]:
     places = Places(data_dir)
-    try:
-        found = [item for path in (places.journal, places.tuned_journal) for item in Journal.peek(str(path))]
-    except KernelError as error:  # nothing can be put back from it, so there is nothing to respect
-        log.warning("what another cluster has set is unknown: %s", error.message)
-        return []
-    return [Holding(r.name, r.wanted if r.confirmed is None else r.confirmed, data_dir) for r in found]
+    kinds: tuple[tuple[type[Journal] | type[FileJournal], Path], ...] = (
+        (Journal, places.journal), (Journal, places.tuned_journal), (FileJournal, places.sysfs_journal)
+    )  # fmt: skip
+    out: list[Holding] = []
+    for kind, path in kinds:
+        try:
+            for item in kind.peek(str(path)):
+                out.append(Holding(item.name, item.wanted if item.confirmed is None else item.confirmed, data_dir))
+        except KernelError as error:  # nothing can be put back from it, so there is nothing to respect
+            log.warning("what another cluster has set is unknown: %s", error.message)
+    return out
