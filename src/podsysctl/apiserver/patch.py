@@ -78,11 +78,14 @@ def patching(call: Call, raw: bytes, media: str, wanted: WriteOptions) -> Change
         if old is None:
             raise status.not_found(kind, call.info.name)
         owners = None if _names_owners(body) else old["metadata"].get("managedFields")
-        patched = patched_object(managed.without_managed_fields(old) if owners else old, body, media, call)
-        try:
-            bodies.check_depth(patched)
-        except ValueError as error:
-            raise _bad_patch("", str(error)) from error
+        # A copy, since what the patch leaves alone becomes part of the new object.
+        base: Object = orjson.loads(orjson.dumps(managed.without_managed_fields(old) if owners else old))
+        patched = patched_object(base, body, media, call)
+        if media == JSON_PATCH:
+            try:
+                bodies.check_depth(patched)
+            except ValueError as error:
+                raise _bad_patch("", str(error)) from error
 
         def refuse(text: str) -> StatusError:
             if media == STRATEGIC:
@@ -90,7 +93,7 @@ def patching(call: Call, raw: bytes, media: str, wanted: WriteOptions) -> Change
             return _bad_patch(orjson.dumps(patched_object(old, body, media, call)).decode(), text)
 
         try:
-            decoded = (_converted if media == STRATEGIC else _decoded)(call, patched)
+            decoded = _decoded_patch(call, patched, base, media)
         except StatusError as error:
             message = error.message
             strategic = media == STRATEGIC
@@ -191,6 +194,20 @@ def _conversion_text(call: Call, obj: Object, text: str) -> str:
     """What does not fit, as upstream says it when the object is a map already and not JSON."""
     text = _decoding_text(call, text)
     return text if call.resource.definition is not None else conversion.error_text(obj, call.resource.schema, text)
+
+
+def _decoded_patch(call: Call, patched: Object, base: Object, media: str) -> Decoded:
+    """The patched object as one of its kind; `base` is what the patch was applied to."""
+    if media == JSON_PATCH:  # may have put one part of the object in several places
+        return _decoded(call, patched)
+    resource = call.resource
+    if resource.definition is None and resource.from_storage is None:
+        try:
+            return decode.decode_changed(patched, base, resource.schema, resource.kind)
+        except StatusError:
+            if media == MERGE:
+                raise
+    return (_converted if media == STRATEGIC else _decoded)(call, patched)
 
 
 def _decoded(call: Call, obj: Object) -> Decoded:

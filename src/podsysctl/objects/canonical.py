@@ -30,13 +30,14 @@ class TypeMismatch(PodsysctlError):
 class Canonicaliser:
     """One trip; `dropped` tells afterwards whether an undeclared field was left out.
 
-    Numbers with a fraction may come as NumberText, since a quantity is read from the text as it was written.
+    Where a method takes `known`, that is a value of the same type after its own trip: parts of it that stand in their
+    old place, the very same objects, are taken over as they are. Numbers with a fraction may come as NumberText, since a quantity is read from the text as it was written.
     """
 
     def __init__(self) -> None:
         self.dropped = False
 
-    def root(self, value: Any, schema: Schema) -> dict[str, Any]:
+    def root(self, value: Any, schema: Schema, known: Any = None) -> dict[str, Any]:
         """A whole object, whose `apiVersion` and `kind` are kept. Raises TypeMismatch."""
         if type(value) is not dict:
             raise TypeMismatch("an object is expected")
@@ -47,29 +48,35 @@ class Canonicaliser:
                 raise TypeMismatch(f"{key} is not text")
             if text:
                 head[key] = text
-        head.update(self._object({k: v for k, v in value.items() if k not in ("kind", "apiVersion")}, schema))
+        rest = {k: v for k, v in value.items() if k not in ("kind", "apiVersion")}
+        head.update(self._object(rest, schema, known))
         return head
 
-    def value(self, value: Any, schema: Schema) -> Any:
+    def value(self, value: Any, schema: Schema, known: Any = None) -> Any:
         """One value that is not null, canonical. Raises TypeMismatch."""
         kind = schema.kind
         if kind == OBJECT:
-            return self._object(value, schema)
+            return self._object(value, schema, known)
         if kind == LIST:
-            return self._list(value, schema)
+            return self._list(value, schema, known)
         if kind == MAP:
             return self._map(value, schema)
         if kind == ANY:
             return self._any(value, schema)
         return _SCALARS[kind](value)
 
-    def _object(self, value: Any, schema: Schema) -> dict[str, Any]:
+    def _object(self, value: Any, schema: Schema, known: Any = None) -> dict[str, Any]:
         if type(value) is not dict:
             raise TypeMismatch(f"{schema.go_name} is not an object")
+        before = known if type(known) is dict else {}
         struct = struct_of(schema)
         fields = struct.fields
         out: dict[str, Any] = {}
         for key, item in value.items():
+            was = before.get(key)
+            if item is was and was is not None:
+                out[key] = item
+                continue
             field = fields.get(key)
             if field is None:
                 if key in ("kind", "apiVersion") and schema.type_name in TYPED_INSIDE and item is not None:
@@ -77,7 +84,7 @@ class Canonicaliser:
                 else:
                     self.dropped = True
                 continue
-            written = self._field(item, field)
+            written = self._field(item, field, was)
             if written is not ABSENT:
                 out[key] = written
         for field in struct.always:
@@ -85,12 +92,12 @@ class Canonicaliser:
                 out[field.name] = self._object({}, field.schema) if field.zero == {} else field.zero
         return out
 
-    def _field(self, item: Any, field: GoField) -> Any:
+    def _field(self, item: Any, field: GoField, known: Any = None) -> Any:
         """What a field shows of a value that is there, perhaps null; ABSENT when nothing."""
         schema = field.schema
         if item is None:
             return ABSENT
-        written = self.value(item, schema)
+        written = self.value(item, schema, known)
         if field.is_pointer:
             return written if written is not None else ABSENT
         if schema.kind in (LIST, MAP):
@@ -101,7 +108,7 @@ class Canonicaliser:
             return ABSENT
         return written
 
-    def _list(self, value: Any, schema: Schema) -> list[Any]:
+    def _list(self, value: Any, schema: Schema, known: Any = None) -> list[Any]:
         if type(value) is not list or schema.item is None:
             raise TypeMismatch("a list is expected")
         item = schema.item
@@ -110,7 +117,8 @@ class Canonicaliser:
                 if type(entry) is not str and entry is not None:
                     raise TypeMismatch("a text is expected")
             return [entry or "" for entry in value] if None in value else value
-        return [self._element(entry, item) for entry in value]
+        same = set(map(id, known)) if type(known) is list and item.kind == OBJECT else ()
+        return [entry if id(entry) in same else self._element(entry, item) for entry in value]
 
     def _map(self, value: Any, schema: Schema) -> dict[str, Any]:
         if type(value) is not dict or schema.item is None:

@@ -88,6 +88,22 @@ def decode_value(value: Any, schema: Schema | None, kind: Kind) -> Decoded:
     return _decode(fresh, body, schema, kind)
 
 
+def decode_changed(value: dict[str, Any], known: dict[str, Any], schema: Schema, kind: Kind) -> Decoded:
+    """The same for an object that a merge made from a decoded one, with which it shares what the merge left alone.
+
+    The result shares it too. Only what is new is looked at, and a merge nests nothing deeper than its two sides did.
+    """
+    if type(value) is dict and value.get("kind") == kind.kind and value.get("apiVersion") == kind.api_version:
+        trip = Canonicaliser()
+        try:
+            out = trip.root(value, schema, known)
+        except TypeMismatch:
+            trip.dropped = True
+        if not trip.dropped:
+            return Decoded(_with_head(out, kind, kind.kind))
+    return decode_value(value, schema, kind)
+
+
 def decode_yaml(body: bytes) -> Any:
     """The JSON value of a YAML body, aliases unfolded within bounds. Raises StatusError 400."""
     try:
