@@ -47,7 +47,7 @@ def server_side_apply(
     now: datetime,
     subresource: str = "",
     kind: str = "",
-    reset: Iterable[str] | None = None,
+    reset: tuple[str, ...] | None = None,
 ) -> _Object:
     """The object after the apply, managedFields included; defaults and validation are the caller's.
 
@@ -93,7 +93,7 @@ def _without_null_creation(config: _Object) -> _Object:
     return config
 
 
-def _reset(schema: Schema, subresource: str, reset: Iterable[str] | None) -> Iterable[str]:
+def _reset(schema: Schema, subresource: str, reset: tuple[str, ...] | None) -> tuple[str, ...]:
     return managed.default_reset(schema, subresource) if reset is None else reset
 
 

@@ -39,11 +39,20 @@ class Comparison:
         )
 
 
-def compare(old: Any, new: Any, schema: Schema) -> Comparison:
+_Marks = tuple[fieldset.Node | None, fieldset.Node | None, fieldset.Node | None]
+"""What is removed, modified and added at and below one place; None for nothing, an empty node for the place itself."""
+
+_NOTHING: _Marks = (None, None, None)
+_REMOVED: _Marks = ({}, None, None)
+_MODIFIED: _Marks = (None, {}, None)
+_ADDED: _Marks = (None, None, {})
+_UNDECLARED = Schema(ANY)
+
+
+def compare(old: dict[str, Any], new: dict[str, Any], schema: Schema) -> Comparison:
     """Compare two objects of one type."""
-    out = Comparison()
-    _compare(old, new, schema, (), out)
-    return out
+    removed, modified, added = _compare(old, new, schema)
+    return Comparison(removed or {}, modified or {}, added or {})
 
 
 def same(left: Any, right: Any) -> bool:
@@ -62,23 +71,29 @@ def _unchanged(left: Any, right: Any, schema: Schema) -> bool:
     return left is right or (schema.kind != ANY and bool(schema.type_name) and left == right)
 
 
-def _compare(left: Any, right: Any, schema: Schema, path: fieldset.Path, out: Comparison) -> None:
+def _compare(left: Any, right: Any, schema: Schema) -> _Marks:
     if _unchanged(left, right, schema):
-        return
+        return _NOTHING
     value = left if right is ABSENT else right
     if not typed.is_container(value) and typed.is_container(left):
         value = left if right is None else value
     if typed.is_unit(schema, value) or (not left and not right and _no_scalar(left) and _no_scalar(right)):
-        _compare_leaf(left, right, path, out)
-        return
+        return _compare_leaf(left, right)
+    out = Comparison()
     if isinstance(value, dict):
-        _compare_maps(_as_map(left), _as_map(right), schema, path, out)
+        _compare_maps(_as_map(left), _as_map(right), schema, out)
     else:
-        _compare_lists(_as_list(left), _as_list(right), schema, path, out)
+        _compare_lists(_as_list(left), _as_list(right), schema, out)
     if left is ABSENT:
-        fieldset.insert(out.added, path)
-    elif right is ABSENT:
-        fieldset.insert(out.removed, path)
+        return None, None, _with_itself(out.added)
+    if right is ABSENT:
+        return _with_itself(out.removed), None, None
+    return out.removed or None, out.modified or None, out.added or None
+
+
+def _with_itself(children: fieldset.Node) -> fieldset.Node:
+    """The node of a place that is in the set, as are some places below it."""
+    return {fieldset.MEMBER: {}, **children} if children else children
 
 
 def _no_scalar(value: Any) -> bool:
@@ -93,27 +108,37 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _compare_leaf(left: Any, right: Any, path: fieldset.Path, out: Comparison) -> None:
+def _compare_leaf(left: Any, right: Any) -> _Marks:
     if left is ABSENT:
-        fieldset.insert(out.added, path)
-    elif right is ABSENT:
-        fieldset.insert(out.removed, path)
-    elif not same(left, right):
-        fieldset.insert(out.modified, path)
+        return _ADDED
+    if right is ABSENT:
+        return _REMOVED
+    return _NOTHING if same(left, right) else _MODIFIED
 
 
-def _compare_maps(left: Any, right: Any, schema: Schema, path: fieldset.Path, out: Comparison) -> None:
+def _compare_maps(left: Any, right: Any, schema: Schema, out: Comparison) -> None:
     mine = left if left is not ABSENT else {}
     theirs = right if right is not ABSENT else {}
-    both = left is not ABSENT and right is not ABSENT
-    for key in {**mine, **theirs}:
+    is_struct = left is not ABSENT and right is not ABSENT and schema.kind == OBJECT and schema.go_name
+    for key in {**mine, **theirs} if mine else theirs:
         old, new = mine.get(key, ABSENT), theirs.get(key, ABSENT)
         if old is new or (type(old) is str and old == new):
             continue
-        below = typed.child_schema(schema, key) or Schema(ANY)
-        if both and schema.kind == OBJECT and schema.go_name:
+        below = typed.child_schema(schema, key) or _UNDECLARED
+        if is_struct:
             old, new = _always_there(old, schema, key), _always_there(new, schema, key)
-        _compare(old, new, below, (*path, f"f:{key}"), out)
+        _note(_compare(old, new, below), f"f:{key}", out)
+
+
+def _note(marks: _Marks, at: str, out: Comparison) -> None:
+    """Put what was found below an element into the comparison of its parent."""
+    removed, modified, added = marks
+    if removed is not None:
+        out.removed[at] = removed
+    if modified is not None:
+        out.modified[at] = modified
+    if added is not None:
+        out.added[at] = added
 
 
 def _always_there(value: Any, parent: Schema, key: str) -> Any:
@@ -124,25 +149,24 @@ def _always_there(value: Any, parent: Schema, key: str) -> Any:
     return ABSENT if declared is None or declared.zero is goshape.ABSENT else declared.zero
 
 
-def _compare_lists(left: list[Any], right: list[Any], schema: Schema, path: fieldset.Path, out: Comparison) -> None:
+def _compare_lists(left: list[Any], right: list[Any], schema: Schema, out: Comparison) -> None:
     mine, theirs = _by_element(left, schema), _by_element(right, schema)
-    item = schema.item or Schema(ANY)
+    item = schema.item or _UNDECLARED
     for at in {**mine, **theirs}:
         old, new = mine.get(at, []), theirs.get(at, [])
-        below = (*path, at)
         if len(old) < 2 and len(new) < 2:
-            _compare(old[0] if old else ABSENT, new[0] if new else ABSENT, item, below, out)
+            _note(_compare(old[0] if old else ABSENT, new[0] if new else ABSENT, item), at, out)
         elif len(old) > 1 and len(new) > 1:
             if not same(old, new):
-                fieldset.insert(out.modified, below)
+                out.modified[at] = {}
         elif len(old) > 1:
             if new:
-                _compare(ABSENT, new[0], item, below, out)
-            fieldset.insert(out.removed, below)
+                _note(_compare(ABSENT, new[0], item), at, out)
+            out.removed[at] = {}
         else:
             if old:
-                _compare(old[0], ABSENT, item, below, out)
-            fieldset.insert(out.added, below)
+                _note(_compare(old[0], ABSENT, item), at, out)
+            out.added[at] = {}
 
 
 def _by_element(items: list[Any], schema: Schema) -> dict[str, list[Any]]:

@@ -107,22 +107,34 @@ def recursive_difference(left: Node, right: Node) -> Node:
 
 
 def _difference(left: Node, right: Node, *, recursive: bool) -> Node:
-    if not right:
-        return left
-    out: Node = {}
-    for key, mine in left.items():
-        theirs = right.get(key)
-        if theirs is None or key == MEMBER:
-            out[key] = mine
+    """`left` itself when nothing of it goes, which is the usual case: a write leaves most managers alone."""
+    out = left
+    for key, theirs in right.items():
+        mine = left.get(key)
+        if mine is None or key == MEMBER:
             continue
         taken = is_member(theirs)
-        if taken and recursive:
+        rest = None if taken and recursive else _rest(mine, _difference(mine, theirs, recursive=recursive), taken)
+        if rest is mine:
             continue
-        below = _difference(_children(mine), _children(theirs), recursive=recursive)
-        child = _node(is_member(mine) and not taken, below)
-        if child is not None:
-            out[key] = child
+        if out is left:
+            out = dict(left)
+        if rest is None:
+            del out[key]
+        else:
+            out[key] = rest
     return out
+
+
+def _rest(mine: Node, below: Node, taken: bool) -> Node | None:
+    """What is left of a node of which `below` is left with its own membership; None when nothing is."""
+    if not mine:
+        return None if taken else mine
+    if MEMBER not in below:
+        return below or None
+    if taken:
+        return _children(below) or None
+    return below if len(below) > 1 else {}
 
 
 def paths(root: Node, prefix: Path = ()) -> Iterator[Path]:

@@ -83,7 +83,7 @@ class Owned:
 
     def with_fields(self, fields: fieldset.Node) -> Owned:
         """The same manager with other fields."""
-        return self if fields == self.fields else Owned(fields, self.api_version, self.time)
+        return self if fields is self.fields or fields == self.fields else Owned(fields, self.api_version, self.time)
 
 
 Managers = dict[Identity, Owned]
@@ -199,7 +199,8 @@ def default_reset(schema: Schema, subresource: str) -> tuple[str, ...]:
     return ()
 
 
-def reset_set(reset: Iterable[str]) -> fieldset.Node:
+@lru_cache(maxsize=64)
+def reset_set(reset: tuple[str, ...]) -> fieldset.Node:
     """Dotted paths as a set."""
     return fieldset.of_paths(path.split(".") for path in reset)
 
@@ -240,7 +241,7 @@ def record_update(
     api_version: str,
     now: datetime,
     subresource: str = "",
-    reset: Iterable[str] | None = None,
+    reset: tuple[str, ...] | None = None,
 ) -> list[dict[str, Any]]:
     """The managedFields of `new`, given the stored object (None on create).
 
@@ -303,8 +304,7 @@ def take(managers: Managers, changes: comparison.Comparison, writer: Identity | 
     for key, owned in managers.items():
         fields = owned.fields
         if key != writer:
-            fields = fieldset.difference(fields, fieldset.intersection(fields, lost))
-            fields = fieldset.difference(fields, changes.removed)
+            fields = fieldset.difference(fieldset.difference(fields, lost), changes.removed)
         if fields:
             out[key] = owned.with_fields(fields)
     return out
