@@ -42,7 +42,7 @@ def config_of(server: ApiServer) -> ClientConfig:
 
 @pytest.fixture(params=["tls", "memory"])
 async def client(request: pytest.FixtureRequest, server: ApiServer) -> AsyncIterator[Client]:
-    in_memory = Client(ClientConfig(server=server.url), dial=server.dial_as("tester", ("system:masters",)))
+    in_memory = Client(ClientConfig(server=server.url), in_process=server.in_process("tester", ("system:masters",)))
     async with in_memory if request.param == "memory" else Client(config_of(server)) as opened:
         yield opened
 
@@ -206,7 +206,7 @@ async def test_no_credentials_are_unauthorized(server: ApiServer) -> None:
 async def test_a_component_has_the_rights_of_its_name_alone(server: ApiServer) -> None:
     """A connection in memory is somebody, as the server was told: with groups, rights and refusals."""
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {}}
-    async with Client(ClientConfig(server=server.url), dial=server.dial_as("someone", ("some",))) as client:
+    async with Client(ClientConfig(server=server.url), in_process=server.in_process("someone", ("some",))) as client:
         answer = await client.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
         assert answer["status"]["userInfo"]["username"] == "someone"
         assert answer["status"]["userInfo"]["groups"] == ["some", "system:authenticated"]
@@ -225,19 +225,21 @@ async def test_a_connection_in_memory_ends_with_its_server(tmp_path: Path) -> No
 
     server = ApiServer(ServerConfig(tmp_path / "d", port=0))
     await server.start()
-    dial = server.dial_as("tester", ("system:masters",))
-    async with Client(ClientConfig(server=server.url), dial=dial) as client, asyncio.timeout(10):
+    way = server.in_process("tester", ("system:masters",))
+    async with Client(ClientConfig(server=server.url), in_process=way) as client, asyncio.timeout(10):
         watching = asyncio.create_task(follow(client))
         await has_begun.wait()
         await server.stop()
         await watching
         with pytest.raises(ConnectionFailedError):
             await client.list(CONFIG_MAPS, NAMESPACE)
+        with pytest.raises(ConnectionFailedError):
+            await client.create(CONFIG_MAPS, config_map("m"))
 
 
 async def test_upgrades_work_in_memory(server: ApiServer) -> None:
     """A request for another protocol is refused with a Status, not with a broken connection."""
-    async with Client(ClientConfig(server=server.url), dial=server.dial_as("t", ("system:masters",))) as client:
+    async with Client(ClientConfig(server=server.url), in_process=server.in_process("t", ("system:masters",))) as client:
         path = "/api/v1/namespaces/default/pods/none/exec"
         with pytest.raises(StatusError) as refused:
             await client.websocket(path, [("command", "a")], ("v4.channel.k8s.io",))

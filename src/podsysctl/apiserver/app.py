@@ -139,8 +139,8 @@ def _has_left(http: web.Request) -> bool:
     return http.transport is None or http.transport.is_closing()
 
 
-def create_app(server: ServerContext) -> web.Application:
+def create_app(application: Application) -> web.Application:
     """The aiohttp application: one handler for all paths."""
     app = web.Application(client_max_size=limits.REQUEST_BODY_BYTES)
-    app.router.add_route("*", "/{path:.*}", Application(server).handle)
+    app.router.add_route("*", "/{path:.*}", application.handle)
     return app

@@ -6,14 +6,13 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
 
 from podsysctl.apiserver import shipped, upkeep
 from podsysctl.apiserver.admission.chain import Chain
-from podsysctl.apiserver.app import create_app
+from podsysctl.apiserver.app import Application, create_app
 from podsysctl.apiserver.audit import AuditLog
 from podsysctl.apiserver.auth.authenticate import Authenticator
 from podsysctl.apiserver.auth.rbac import Authorizer
@@ -24,21 +23,17 @@ from podsysctl.apiserver.config import ServerConfig
 from podsysctl.apiserver.context import ServerContext
 from podsysctl.apiserver.definitions import loading
 from podsysctl.apiserver.definitions.serving import Definitions
+from podsysctl.apiserver.inprocess import InProcess
 from podsysctl.apiserver.metrics import Metrics
 from podsysctl.apiserver.pki import Authority, Credential
 from podsysctl.apiserver.registry import Registry
 from podsysctl.apiserver.store import Store
-from podsysctl.base import limits, pipe
+from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError
 
 _KEEPALIVE_S = 120
 _SHUTDOWN_S = 3
 """Time for answers under way when the server stops; watches have been ended before."""
-
-_IN_PROCESS = "in-process"
-"""Where requests of this process's components come from, as the audit log tells it."""
-
-Dial = Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 _log = logging.getLogger("podsysctl.apiserver")
 
@@ -55,6 +50,7 @@ class ApiServer:
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
         self._context: ServerContext | None = None
+        self._application: Application | None = None
         self._runner: web.AppRunner | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self.port = config.port
@@ -88,17 +84,13 @@ class ApiServer:
         """A client certificate for a component, kept in the data directory under `file_name`."""
         return self.authority.client_credential(file_name, user, groups)
 
-    def dial_as(self, user: str, groups: tuple[str, ...] = ()) -> Dial:
-        """Connections in memory for a component of this process, which is `user` without having to prove it."""
-        known = {"user": UserInfo(user, (*groups, AUTHENTICATED_GROUP)), "peername": (_IN_PROCESS, 0)}
-
-        async def dial(buffer_bytes: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            server = self._runner.server if self._runner is not None else None
-            if server is None:
-                raise ConnectionRefusedError("the API server is not running")
-            return pipe.open_streams(server, known, buffer_bytes)
-
-        return dial
+    def in_process(self, user: str, groups: tuple[str, ...] = ()) -> InProcess:
+        """The way of a component of this process to the server, as a user that needs no proof."""
+        return InProcess(
+            UserInfo(user, (*groups, AUTHENTICATED_GROUP)),
+            lambda: self._application.handle if self._application is not None else None,
+            lambda: self._runner.server if self._runner is not None else None,
+        )
 
     async def start(self) -> None:
         """Open the store, write what must exist, and listen. Raises PodsysctlError."""
@@ -112,8 +104,9 @@ class ApiServer:
             context = self._context = _assemble(config, store, self.port)
             tls = context.authority.server_context((config.address, socket.gethostname(), *config.extra_names))
             await self._bootstrap(context)
+            application = Application(context)
             self._runner = web.AppRunner(
-                create_app(context),
+                create_app(application),
                 handler_cancellation=True,
                 access_log=None,
                 keepalive_timeout=_KEEPALIVE_S,
@@ -121,6 +114,7 @@ class ApiServer:
             )
             await self._runner.setup()
             await web.SockSite(self._runner, listener, ssl_context=tls, backlog=limits.LISTEN_BACKLOG).start()
+            self._application = application
         except BaseException:
             listener.close()
             await store.close()
@@ -145,6 +139,7 @@ class ApiServer:
         if context is None:
             return
         context.stopping = True
+        self._application = None
         if self._upkeep is not None:
             self._upkeep.cancel()
             await asyncio.gather(self._upkeep, return_exceptions=True)

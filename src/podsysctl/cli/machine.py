@@ -1,7 +1,7 @@
 """All components of a cluster in one process on one machine: started in order, ended together.
 
 Each is a client of the API with an identity and rights of its own; none has a private way into another. What they
-say to the server is what a client elsewhere would say, over connections that stay in memory. Those that follow all
+ask of the server is what a client elsewhere would ask, without leaving the process. Those that follow all
 objects of a kind share one watch of it. SIGTERM and SIGINT end the process and leave the pods running; `down` removes
 them.
 """
@@ -268,5 +268,5 @@ def _tell(config: MachineConfig, api: ApiServer, endpoint: str) -> None:
 
 
 def _client(api: ApiServer, user: str, groups: tuple[str, ...] = ()) -> Client:
-    """A client for one component, connected in memory."""
-    return Client(ClientConfig(server=api.url), dial=api.dial_as(user, groups))
+    """A client for one component."""
+    return Client(ClientConfig(server=api.url), in_process=api.in_process(user, groups))

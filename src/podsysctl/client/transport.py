@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlencode
 
 import orjson
@@ -33,11 +33,34 @@ class Response:
     body: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request; `path` is percent-encoded, `params` are not."""
+
+    method: str
+    path: str
+    params: Parameters
+    headers: list[tuple[str, str]]
+    body: bytes | None = field(repr=False)
+
+
+class InProcess(Protocol):
+    """A server in this process, which knows who we are."""
+
+    async def connect(self, buffer_bytes: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to it; the reader holds at most so many bytes. Raises ConnectionRefusedError."""
+        ...
+
+    async def answer(self, asked: Asked) -> Response:
+        """The answer to a write, whatever its status. Raises ConnectionRefusedError."""
+        ...
+
+
 class Transport:
     """Connections to one API server, as one identity. Use as an async context manager.
 
-    `on_warning` is called with each Warning header's text. `dial` opens connections to a server in this process, which
-    knows who we are. Safe for use by many tasks at once.
+    `on_warning` is called with each Warning header's text. A server in this process may be given as `in_process`: then
+    `config` says no more than what to call it. Safe for use by many tasks at once.
     """
 
     def __init__(
@@ -48,10 +71,10 @@ class Transport:
         user_agent: str = f"podsysctl/{versions.PROGRAM_VERSION}",
         time: clock.Clock | None = None,
         request_timeout_s: float = limits.REQUEST_TIMEOUT_S,
-        dial: http1.Dial | None = None,
+        in_process: InProcess | None = None,
     ) -> None:
         self.config = config
-        self._dial = dial
+        self._in_process = in_process
         self._timeout_s = request_timeout_s
         self._on_warning = on_warning
         self._agent = user_agent
@@ -60,8 +83,8 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         server = self.config.server
-        if self._dial is not None:
-            self._pool = http1.Pool(server, None, dial=self._dial)
+        if self._in_process is not None:
+            self._pool = http1.Pool(server, None, dial=self._in_process.connect)
             return self
         cert, key = await self._credentials.certificate()
         self._pool = http1.Pool(
@@ -101,9 +124,15 @@ class Transport:
         Raises StatusError for any other answer and ConnectionFailedError when there is none.
         """
         data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+        bound_s = timeout_s or self._timeout_s
         for attempt in range(limits.CLIENT_ATTEMPTS):
             last = attempt == limits.CLIENT_ATTEMPTS - 1
             try:
+                if self._in_process is not None and method != "GET":
+                    sent = await self._headers(accept, headers)
+                    if data is not None:
+                        sent.append(("Content-Type", content_type))
+                    return await self._call(self._in_process, Asked(method, path, params, sent, data), bound_s)
                 async with self.open(
                     method,
                     path,
@@ -112,7 +141,7 @@ class Transport:
                     content_type=content_type,
                     accept=accept,
                     headers=headers,
-                    timeout_s=timeout_s or self._timeout_s,
+                    timeout_s=bound_s,
                 ) as response:
                     return Response(response.status, response.headers, await response.read())
             except _RetryLaterError as error:
@@ -123,6 +152,18 @@ class Transport:
                 if last or method != "GET":
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _call(self, server: InProcess, asked: Asked, timeout_s: float) -> Response:
+        """One write to a server in this process, answered 2xx."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await server.answer(asked)
+        except (ConnectionRefusedError, TimeoutError) as error:
+            raise self._translated(error, f"{asked.method} {asked.path}") from error
+        self._warn(response.headers)
+        if not 200 <= response.status < 300:
+            raise _failure(response.status, response.headers, response.body, asked.method)
+        return response
 
     @asynccontextmanager
     async def open(
