@@ -239,7 +239,8 @@ async def test_a_connection_in_memory_ends_with_its_server(tmp_path: Path) -> No
 
 async def test_upgrades_work_in_memory(server: ApiServer) -> None:
     """A request for another protocol is refused with a Status, not with a broken connection."""
-    async with Client(ClientConfig(server=server.url), in_process=server.in_process("t", ("system:masters",))) as client:
+    way = server.in_process("t", ("system:masters",))
+    async with Client(ClientConfig(server=server.url), in_process=way) as client:
         path = "/api/v1/namespaces/default/pods/none/exec"
         with pytest.raises(StatusError) as refused:
             await client.websocket(path, [("command", "a")], ("v4.channel.k8s.io",))

@@ -51,7 +51,8 @@ class InProcess:
         if handle is None:
             raise _not_running()
         response = await handle(cast(web.Request, _Write(asked, self._user)))
-        assert isinstance(response, web.Response) and isinstance(response.body, bytes), "writes are answered whole"
+        assert isinstance(response, web.Response), "writes are answered whole"
+        assert isinstance(response.body, bytes), "no handler leaves the encoding to aiohttp"
         headers = [(name.lower(), value) for name, value in response.headers.items()]
         return Response(response.status, http1.Headers(headers), response.body)
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from prometheus_client import Counter, Gauge, Histogram
+
 from podsysctl.apiserver.admission.request import CREATE, AdmissionRequest
 from podsysctl.apiserver.registry import Registry
 from podsysctl.apiserver.requestinfo import RequestInfo
@@ -42,6 +44,23 @@ class Outcome:
     code: int = 0
 
 
+class _Series:
+    """Where requests of one verb and resource are counted."""
+
+    def __init__(self, labels: dict[str, str], running: Gauge, duration: Histogram | None) -> None:
+        self.running = running
+        self.duration = duration
+        self._labels = labels
+        self._codes: dict[int, Counter] = {}
+
+    def answered(self, code: int) -> Counter:
+        """The counter of answers with a code."""
+        found = self._codes.get(code)
+        if found is None:
+            found = self._codes[code] = metrics.REQUESTS.labels(**self._labels, code=str(code))
+        return found
+
+
 class Metrics:
     """What is counted of one server."""
 
@@ -49,26 +68,38 @@ class Metrics:
         self._store = store
         self._registry = registry
         self._clock = clock
+        self._series: dict[tuple[str, ...], _Series] = {}
 
     @contextmanager
     def request(self, info: RequestInfo) -> Iterator[Outcome]:
         """Count one request from here to the end of the block."""
-        labels = self._labels(info)
+        key = (info.verb, info.group, info.version, info.resource, info.subresource)
+        series = self._series.get(key)
+        if series is None:
+            series = self._open(key, info)
         outcome = Outcome()
         started_s = self._clock.monotonic_s()
-        if info.long_running:
-            running = metrics.REQUESTS_LONG_RUNNING.labels(**labels)
-        else:
-            kind = "readOnly" if labels["verb"] in _READING else "mutating"
-            running = metrics.REQUESTS_INFLIGHT.labels(request_kind=kind)
-        running.inc()
+        series.running.inc()
         try:
             yield outcome
         finally:
-            running.dec()
-            metrics.REQUESTS.labels(**labels, code=str(outcome.code)).inc()
-            if not info.long_running:
-                metrics.REQUEST_DURATION.labels(**labels).observe(self._clock.monotonic_s() - started_s)
+            series.running.dec()
+            series.answered(outcome.code).inc()
+            if series.duration is not None:
+                series.duration.observe(self._clock.monotonic_s() - started_s)
+
+    def _open(self, key: tuple[str, ...], info: RequestInfo) -> _Series:
+        """The series of requests like this one, remembered for what is served: other names may be anything."""
+        labels = self._labels(info)
+        if info.long_running:
+            series = _Series(labels, metrics.REQUESTS_LONG_RUNNING.labels(**labels), None)
+        else:
+            kind = "readOnly" if labels["verb"] in _READING else "mutating"
+            running = metrics.REQUESTS_INFLIGHT.labels(request_kind=kind)
+            series = _Series(labels, running, metrics.REQUEST_DURATION.labels(**labels))
+        if labels["resource"] and labels["subresource"] == info.subresource:
+            self._series[key] = series
+        return series
 
     def _labels(self, info: RequestInfo) -> dict[str, str]:
         """The labels of a request. A resource that is not served may be called anything, and is called nothing."""

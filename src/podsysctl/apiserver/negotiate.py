@@ -8,6 +8,7 @@ are the object itself, a Table, or PartialObjectMetadata. Source: Kubernetes 1.3
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from podsysctl.objects import status
 
@@ -66,6 +67,7 @@ def parse_accept(header: str) -> list[Clause]:
     return clauses
 
 
+@lru_cache(maxsize=256)
 def choose(header: str | None) -> Output:
     """The answer for a resource request. Raises StatusError 406 when nothing fits."""
     if not header or header == "*/*":

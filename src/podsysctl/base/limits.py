@@ -149,6 +149,9 @@ CNI_DETACH_TRIES = 4
 CNI_NETWORKS_PER_POD = 64
 """Additional networks of one pod: each costs processes at start and end; Multus users stay below ten."""
 
+AUTHORIZATIONS_KEPT = 4096
+"""Answers of RBAC that are remembered: a component asks some dozens; users who may do all could ask for any name."""
+
 METRIC_SERIES = 20_000
 """Series of one metric: 1,000 nodes with 20 tuned parameters; past it values are counted as refused, not kept."""
 

@@ -31,7 +31,8 @@ class Canonicaliser:
     """One trip; `dropped` tells afterwards whether an undeclared field was left out.
 
     Where a method takes `known`, that is a value of the same type after its own trip: parts of it that stand in their
-    old place, the very same objects, are taken over as they are. Numbers with a fraction may come as NumberText, since a quantity is read from the text as it was written.
+    old place, the very same objects, are taken over as they are. Numbers with a fraction may come as NumberText, since
+    a quantity is read from the text as it was written.
     """
 
     def __init__(self) -> None:

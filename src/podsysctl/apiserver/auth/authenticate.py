@@ -21,6 +21,7 @@ _ANONYMOUS = UserInfo(users.ANONYMOUS, (users.UNAUTHENTICATED_GROUP,))
 _ANONYMOUS_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/version"})
 """What anyone on this machine may ask: whether we live, and who we are."""
 
+_PREFIX = "impersonate-"
 _USER, _GROUP, _UID, _EXTRA = "Impersonate-User", "Impersonate-Group", "Impersonate-Uid", "impersonate-extra-"
 
 
@@ -89,6 +90,8 @@ def certificate_user(certificate: Mapping[str, Any]) -> UserInfo:
 def impersonated(http: web.Request) -> UserInfo | None:
     """Whom the request wants to act as, None when it does not. Raises StatusError 500 as upstream does."""
     headers = http.headers
+    if not any(header[: len(_PREFIX)].lower() == _PREFIX for header in headers):
+        return None
     name = headers.get(_USER, "")
     groups = tuple(headers.getall(_GROUP, ()))
     extra: dict[str, tuple[str, ...]] = {}

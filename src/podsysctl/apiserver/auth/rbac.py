@@ -15,6 +15,7 @@ import orjson
 from podsysctl.apiserver.auth.user import MASTERS_GROUP, UserInfo
 from podsysctl.apiserver.store import Store
 from podsysctl.apiserver.storeindex import Change
+from podsysctl.base import limits
 from podsysctl.base.errors import UsageError
 from podsysctl.objects import selectors
 from podsysctl.objects.quote import quote
@@ -65,6 +66,8 @@ class _Cache:
     roles: dict[tuple[str, str], tuple[Rule, ...]] = field(default_factory=dict)
     by_user: dict[str, list[_Binding]] = field(default_factory=dict)
     by_group: dict[str, list[_Binding]] = field(default_factory=dict)
+    allowed: dict[tuple[Any, ...], Decision] = field(default_factory=dict)
+    """What users may do to any object of a resource: components ask the same all the time."""
 
 
 class Authorizer:
@@ -79,11 +82,24 @@ class Authorizer:
         """Whether the user may do it."""
         if not FULL_GROUPS.isdisjoint(asked.user.groups):
             return Decision(True)
-        for binding in self._bindings(asked.user):
+        cache = self._cache or self._build()
+        user = asked.user
+        key = (user.name, user.groups, asked.verb, asked.group, asked.resource, asked.subresource, asked.path)
+        known = cache.allowed.get(key)
+        if known is not None:
+            return known
+        for binding in self._bindings(user):
             if binding.namespace and binding.namespace != asked.namespace:
                 continue
-            if any(rule_allows(rule, asked) for rule in binding.rules):
-                return Decision(True, f"RBAC: allowed by {binding.description}")
+            for rule in binding.rules:
+                if not rule_allows(rule, asked):
+                    continue
+                decision = Decision(True, f"RBAC: allowed by {binding.description}")
+                if not binding.namespace and not rule.get("resourceNames"):
+                    if len(cache.allowed) >= limits.AUTHORIZATIONS_KEPT:
+                        cache.allowed.clear()
+                    cache.allowed[key] = decision
+                return decision
         return Decision(False)
 
     def rules_for(self, user: UserInfo, namespace: str) -> list[Rule]:

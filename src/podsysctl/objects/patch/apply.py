@@ -7,7 +7,7 @@ structured-merge-diff v6 `merge/update.go`, 1.36.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 

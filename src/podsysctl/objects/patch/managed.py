@@ -7,7 +7,7 @@ Source: apimachinery `pkg/util/managedfields/internal`, structured-merge-diff v6
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
