@@ -58,15 +58,16 @@ class GarbageCollector(Reconciler):
         """Work until cancelled."""
         await self._definitions.wait_synced()
         async with asyncio.TaskGroup() as group:
+            self._changed.clear()
             await self._discover(group)
             group.create_task(self._follow_definitions(group))
             group.create_task(self.queue.run(self.reconcile, workers=self.workers, retry=self.retry))
 
     async def _follow_definitions(self, group: asyncio.TaskGroup) -> None:
         while True:
-            self._changed.clear()
             await self._changed.wait()
             await asyncio.sleep(DISCOVER_AGAIN_S)
+            self._changed.clear()  # before the look: what comes while it goes on asks for another
             try:
                 await self._discover(group)
             except PodsysctlError as error:
