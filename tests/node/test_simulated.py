@@ -15,9 +15,10 @@ from podsysctl.base.errors import StatusError
 from podsysctl.client.informer import InformerSet
 from podsysctl.controllers.daemonset import DaemonSetController
 from podsysctl.controllers.machineconfig.operator import MachineConfigOperator
-from podsysctl.controllers.scope import DAEMON_SETS, NODES, PODS
+from podsysctl.controllers.scope import DAEMON_SETS, LEASES, NODES, PODS
 from podsysctl.controllers.tuning.controller import NodeTuningController
 from podsysctl.node.config import KubeletConfiguration
+from podsysctl.node.simulated import fleet as simulated
 from podsysctl.node.simulated.fleet import SimulatedFleet, remove_others
 from podsysctl.objects import machineconfig as names
 from podsysctl.objects import tuning
@@ -124,6 +125,29 @@ async def test_pod_on_simulated_node_runs_and_says_so(tmp_path: Path) -> None:
         assert "podIP" not in status
         await cluster.client.delete(PODS, "p", "default")
         await cluster.until(lambda: is_gone(cluster, "p"))
+
+
+async def test_heartbeat_without_news_leaves_the_node_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leases show that the nodes live; their status is written again only when it says something else."""
+    monkeypatch.setattr(simulated, "HEARTBEAT_S", 0.2)
+    async with running(kubelet=False) as cluster, fleet(cluster, tmp_path, 2):
+
+        async def lease() -> Any:
+            found = await cluster.get(LEASES, "simulated-0", "kube-node-lease")
+            return found and found["spec"]["renewTime"]
+
+        async def later(than: str) -> Any:
+            now = await lease()
+            return now > than and now
+
+        first = await cluster.until(lease)
+        second = await cluster.until(lambda: later(first))  # the first heartbeat was after every write of the start
+        node = await cluster.client.get(NODES, "simulated-0")
+        third = await cluster.until(lambda: later(second))
+        await cluster.until(lambda: later(third))
+        assert await cluster.client.get(NODES, "simulated-0") == node
 
 
 async def test_log_of_simulated_pod_is_refused_with_the_reason(tmp_path: Path) -> None:

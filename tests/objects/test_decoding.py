@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from podsysctl.base.errors import StatusError
-from podsysctl.objects import decode, kinds, schema, yamltext
+from podsysctl.objects import decode, kinds, patch, schema, yamltext
 from podsysctl.objects.kinds import Kind
 from podsysctl.objects.yamltext import YAMLSyntaxError
 
@@ -133,3 +133,69 @@ def test_alias_bomb_is_refused() -> None:
         yamltext.load_document("\n".join(lines))
     with pytest.raises(StatusError):
         decode.decode_yaml("\n".join(lines).encode())
+
+
+WORDS = [
+    "metadata",
+    "spec",
+    "status",
+    "labels",
+    "annotations",
+    "containers",
+    "name",
+    "image",
+    "ports",
+    "x",
+    "conditions",
+    "type",
+    "resources",
+    "limits",
+    "cpu",
+    "nodeName",
+    "phase",
+    "containerPort",
+    "finalizers",
+]
+PATCHES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 9) | st.sampled_from(["", "a", "1", "Always", "2026-01-02T03:04:05Z"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(WORDS),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+STORED = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "p", "namespace": "d", "labels": {"a": "b"}, "creationTimestamp": "2026-01-02T03:04:05Z"},
+    "spec": {
+        "containers": [
+            {"name": "c", "image": "i", "ports": [{"containerPort": 1}], "resources": {"limits": {"cpu": "1"}}}
+        ]
+    },
+    "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+}
+
+
+@given(st.dictionaries(st.sampled_from(["metadata", "spec", "status", "kind", "x"]), PATCHES, max_size=3))
+def test_merged_object_reads_as_if_it_were_new(changes: dict[str, Any]) -> None:
+    """What a merge left alone is taken over, and the result is that of reading the whole; the stored one stays."""
+    pod = schema.builtin(POD.type_name)
+    stored = decoded(json.dumps(STORED)).object
+    before = json.dumps(stored)
+    merged = patch.merge_patch(stored, changes)
+    outcomes: list[Any] = []
+    for read in (
+        lambda: decode.decode_changed(merged, stored, pod, POD),
+        lambda: decode.decode_value(merged, pod, POD),
+    ):
+        try:
+            outcomes.append(read())
+        except StatusError as error:
+            outcomes.append((error.code, error.message))
+    assert outcomes[0] == outcomes[1]
+    assert json.dumps(stored) == before

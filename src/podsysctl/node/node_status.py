@@ -169,12 +169,14 @@ def is_ready(status_: Mapping[str, Any]) -> bool:
 
 
 def differs(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether two statuses differ in more than heartbeats."""
+    """Whether two statuses differ in more than heartbeats; `old` as an API gives it."""
     return _without_heartbeats(old) != _without_heartbeats(new)
 
 
 def _without_heartbeats(status_: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(status_)
+    if not out.get("images"):
+        out.pop("images", None)  # an API shows no empty list
     out["conditions"] = [
         {k: v for k, v in c.items() if k != "lastHeartbeatTime"} for c in status_.get("conditions") or ()
     ]

@@ -29,6 +29,11 @@ COALESCE_PER_NODE_S = 0.0025
 """Longer by this for each node beyond a small pool: a look costs as much as the pool is large, and a rollout over
 twice the nodes has twice the changes."""
 
+COUNTS_PER_NODE_S = 0.01
+COUNTS_LONGEST_S = 5.0
+"""Counts that alone changed are written again after as much for each node beyond a small pool, and at most after the
+time for which upstream's controller gathers changes before any look."""
+
 _STATES = {
     "all": "machineCount",
     "updated": "updatedMachineCount",
@@ -48,6 +53,8 @@ class PoolController:
         self._clock = clock
         self.queue: WorkQueue[str] = WorkQueue(name="machine-config-pool", max_s=30.0)
         self._members = Members()
+        self._written_s: dict[str, float] = {}
+        """When the status of a pool was last written."""
         self._pools = informers.informer(names.POOL)
         self._nodes = informers.informer(NODE)
         self._pools.add_handler(self._pool_changed, self._pool_updated, self._pool_changed)
@@ -81,6 +88,7 @@ class PoolController:
         pool = self._pools.get(name)
         if pool is None:
             _forget(name)
+            self._written_s.pop(name, None)
             return
         nodes = self._members.nodes(name)
         try:
@@ -124,13 +132,26 @@ class PoolController:
         _count(pool["metadata"]["name"], status)
         if status == pool.get("status"):
             return
+        left_s = self._counts_wait_s(pool, status)
+        if left_s > 0:
+            self.queue.add_after(pool["metadata"]["name"], left_s)
+            return
         await self._client.update(names.POOL, {**pool, "status": status}, "status")
+        self._written_s[pool["metadata"]["name"]] = self._clock.monotonic_s()
         was = (pool.get("status") or {}).get("configuration", {}).get("name", "")
         now = status["configuration"].get("name", "")
         if was and now != was:
             self._count_completed(pool)
             text = f"Pool {pool['metadata']['name']} has completed update to MachineConfig {now}"
             self._events.event(pool, "Normal", "Completed", text)
+
+    def _counts_wait_s(self, pool: Object, status: Object) -> float:
+        """How long a status waits that tells nothing but counts of a large pool; each node changes them thrice."""
+        if _without_counts(status) != _without_counts(pool.get("status") or {}):
+            return 0.0
+        pause_s = min(COUNTS_PER_NODE_S * (status["machineCount"] - SMALL_POOL_NODES), COUNTS_LONGEST_S)
+        written_s = self._written_s.get(pool["metadata"]["name"])
+        return 0.0 if written_s is None else written_s + pause_s - self._clock.monotonic_s()
 
     def _count_completed(self, pool: Object) -> None:
         name = pool["metadata"]["name"]
@@ -139,6 +160,11 @@ class PoolController:
             if condition["type"] == "Updating" and condition["status"] == "True":
                 elapsed = self._clock.now() - parse_time(condition["lastTransitionTime"])
                 metrics.ROLLOUT_DURATION.labels(pool=name).observe(max(0.0, elapsed.total_seconds()))
+
+
+def _without_counts(status: Object) -> Object:
+    counts = _STATES.values()
+    return {field: value for field, value in status.items() if field not in counts}
 
 
 def _count(pool: str, status: Object) -> None:

@@ -152,7 +152,7 @@ def _reconcile(owned: Owned, schema: Schema) -> Owned:
             _reconciled.clear()
         fields = fieldset.collapse_atomic(owned.fields, schema)
         known = _reconciled[key] = _Reconciled(schema, fields, fieldset.encode(fields))
-    return replace(owned, fields=known.fields, stored=known.stored)
+    return Owned(known.fields, owned.api_version, owned.time, owned.text, known.stored)
 
 
 def encode(managers: Managers) -> list[dict[str, Any]]:
@@ -288,7 +288,7 @@ def update(
         elif fieldset.difference(taken, previous.fields):
             out[writer] = Owned(fieldset.union(taken, previous.fields), api_version, time)
         else:
-            out[writer] = replace(previous, api_version=api_version, time=time)
+            out[writer] = Owned(previous.fields, api_version, time, previous.text, previous.stored)
     return out
 
 
@@ -312,6 +312,8 @@ def take(managers: Managers, changes: comparison.Comparison, writer: Identity | 
 
 def _cap(managers: Managers) -> Managers:
     """At most MAX_UPDATE_MANAGERS update entries: the oldest of a version become one."""
+    if len(managers) <= MAX_UPDATE_MANAGERS:
+        return managers
     updaters = sorted((key for key in managers if key.operation == UPDATE), key=lambda key: (managers[key].time, key))
     count = len(updaters)
     if count <= MAX_UPDATE_MANAGERS:

@@ -35,7 +35,8 @@ class ElementError(Exception):
 
 def is_container(value: Any) -> bool:
     """Whether it is a map or a list."""
-    return isinstance(value, (dict, list))
+    kind = type(value)
+    return kind is dict or kind is list
 
 
 def child_schema(schema: Schema, name: str) -> Schema | None:

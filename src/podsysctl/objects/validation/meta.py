@@ -118,8 +118,10 @@ def validate_update_metadata(new: Meta, old: Meta, errors: Errors) -> None:
 def validate_labels(labels: Mapping[str, str] | None, errors: Errors, path: str) -> None:
     """Keys and values of labels."""
     for key, value in (labels or {}).items():
-        each(errors, path, key, names.qualified_name(key))
-        each(errors, path, value, names.label_value(value))
+        if wrong := names.qualified_name(key):
+            each(errors, path, key, wrong)
+        if wrong := names.label_value(value):
+            each(errors, path, value, wrong)
 
 
 def validate_label_name(key: str, errors: Errors, path: str) -> None:
@@ -133,10 +135,16 @@ def validate_annotations(annotations: Mapping[str, str] | None, errors: Errors, 
         return
     size = 0
     for key, value in annotations.items():
-        each(errors, path, key, names.qualified_name(key.lower()))
-        size += len(key.encode()) + len(value.encode("utf-8", "surrogatepass"))
+        if wrong := names.qualified_name(key.lower()):
+            each(errors, path, key, wrong)
+        size += _bytes(key) + _bytes(value)
     if size > ANNOTATIONS_BYTES:
         errors.append(too_long(path, ANNOTATIONS_BYTES))
+
+
+def _bytes(text: str) -> int:
+    """Length in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def _validate_owners(owners: Any, errors: Errors, path: str) -> None:
@@ -193,6 +201,8 @@ def validate_field_manager(manager: str, errors: Errors, path: str) -> None:
     """The name of a field manager: short and printable."""
     if len(manager.encode()) > _MANAGER_BYTES:
         errors.append(too_long(path, _MANAGER_BYTES))
+    if manager.isprintable():
+        return
     offset = 0
     for char in manager:
         if not char.isprintable():
