@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import control_groups
+
 START_TIMEOUT_S = 60
 COMMAND_TIMEOUT_S = 90
 PODSYSCTL = [sys.executable, "-m", "podsysctl.cli.main"]
@@ -51,6 +53,7 @@ class HostState:
     namespaces: tuple[str, ...]
     rules: tuple[str, ...]
     sysctls: tuple[tuple[str, str], ...]
+    control_groups: tuple[str, ...]
 
     def added_since(self, before: HostState) -> dict[str, list[object]]:
         """What is here now and was not before, by kind; something that others removed meanwhile is no matter."""
@@ -80,7 +83,7 @@ def kernel_namespaces() -> tuple[str, ...]:
 
 
 def host_state() -> HostState:
-    """Links, mounts, kernel namespaces, firewall rules and values of this host now."""
+    """Links, mounts, kernel namespaces, firewall rules, values and control groups of this host now."""
     links = tuple(sorted(os.listdir("/sys/class/net")))
     mounts = tuple(sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()))
     rules = tuple(
@@ -91,7 +94,7 @@ def host_state() -> HostState:
         if not line.startswith(("#", ":", "*", "COMMIT"))
     )
     values = tuple((name, Path("/proc/sys", name).read_text()) for name in WATCHED_SYSCTLS)
-    return HostState(links, mounts, kernel_namespaces(), rules, values)
+    return HostState(links, mounts, kernel_namespaces(), rules, values, control_groups.present())
 
 
 SETTLE_S = 20.0

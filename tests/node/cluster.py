@@ -29,6 +29,7 @@ from podsysctl.runtime import cri_pb2 as cri
 from podsysctl.runtime.containerd import PrivateContainerd
 from podsysctl.runtime.images.aliases import Aliases
 from podsysctl.runtime.service import RuntimeService
+from tests import control_groups
 
 EVENTS = builtin_by_resource("", "v1", "events")
 TOOLBOX = "localhost/podsysctl/toolbox"
@@ -216,6 +217,10 @@ class Cluster:
                 out += [str(path) for path in directory.iterdir()]
         return out + mounts.below(root) + sorted(cgroups.pod_uids(self.config))
 
+    def control_groups(self) -> list[str]:
+        """The node's control groups, which stay while the node is there."""
+        return [path for path in control_groups.present() if cgroups.top(self.config) in path]
+
 
 @asynccontextmanager
 async def running_cluster(
@@ -241,7 +246,7 @@ async def running_cluster(
                 finally:
                     await cluster.stop_agent()
                     await drain(client, runtime, node)
-                    left = await cluster.leftovers()
+                    left = await cluster.leftovers() + cluster.control_groups()
         assert left == [], left
     finally:
         shutil.rmtree(home)

@@ -14,18 +14,23 @@ from podsysctl.runtime.binaries import find_binaries
 from podsysctl.runtime.containerd import PrivateContainerd
 from podsysctl.runtime.images.local import LocalImages
 from podsysctl.runtime.service import RuntimeService
+from tests.e2e.cluster import host_state, left_behind
 from tests.node.cluster import Cluster, running_cluster
 
 
 @pytest.fixture(scope="session")
 def containerd() -> Iterator[PrivateContainerd]:
-    """One containerd with the toolbox for all tests of the node. Skips, saying why, where none can be started."""
+    """One containerd with the toolbox for all tests of the node; at the end the host must be as it was.
+
+    Skips, saying why, where none can be started.
+    """
     if os.geteuid() != 0:
         pytest.skip("starting a container runtime needs root")
     try:
         asyncio.run(find_binaries())
     except PodsysctlError as error:
         pytest.skip(error.message)
+    before = host_state()
     home = Path(tempfile.mkdtemp(prefix="psn-", dir="/tmp"))
     runtime = PrivateContainerd(home)
 
@@ -38,6 +43,7 @@ def containerd() -> Iterator[PrivateContainerd]:
     yield runtime
     asyncio.run(PrivateContainerd(home).destroy(wipe=True, cgroup_parents=("podsysctl",)))
     shutil.rmtree(home, ignore_errors=True)
+    assert left_behind(before) == {}
 
 
 @pytest.fixture

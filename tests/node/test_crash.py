@@ -9,13 +9,15 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from podsysctl.apiserver import kubeconfig
 from podsysctl.node.status_writer import PODS
+from podsysctl.runtime import commands
 from podsysctl.runtime.containerd import PrivateContainerd
-from tests.node.cluster import NODE, Cluster, is_ready, pod, running_cluster
+from tests.node.cluster import NODE, Cluster, container, is_ready, pod, running_cluster, waiting
 
 pytestmark = [pytest.mark.runtime, pytest.mark.root]
 
@@ -69,3 +71,35 @@ async def test_killed_agent_loses_and_leaks_nothing(containerd: PrivateContainer
                 await cluster.wait_gone(name)
             await cluster.wait_clean()
             assert (await cluster.client.list(PODS, "default")).items == []
+
+
+async def test_container_that_a_cut_off_start_left_running_is_replaced_and_removed(
+    containerd: PrivateContainerd, tmp_path: Path
+) -> None:
+    """CRI says that a container ended and its process lives: its successor is alone, and the pod can be removed.
+
+    The state is what StartContainer leaves when its caller is killed. Here containerd itself is told to start the
+    container that CRI could not start.
+    """
+    program = tmp_path / "program"
+    program.mkdir()
+    mount = {"name": "program", "mountPath": "/program"}
+    body = pod("a", container("c", "/program/run", volumeMounts=[mount]))
+    body["spec"]["volumes"] = [{"name": "program", "hostPath": {"path": str(program)}}]
+    async with running_cluster(containerd) as cluster:
+        await cluster.start_agent()
+        await cluster.create(body)
+        await cluster.wait("a", lambda found: waiting(found) in ("RunContainerError", "CrashLoopBackOff"))
+        await cluster.stop_agent()
+        [failed, *_] = await cluster.runtime.list_containers()
+        (program / "run").write_text("#!/bin/bash\nexec sleep infinity\n")
+        (program / "run").chmod(0o755)
+        ctr = ("ctr", "--address", str(containerd.paths.socket), "--namespace", "k8s.io", "task")
+        await commands.run(*ctr, "start", "--detach", "--null-io", failed.id)
+        assert failed.id in await commands.run(*ctr, "list", "--quiet")
+        await cluster.start_agent()
+        await cluster.wait("a", is_ready)
+        assert failed.id not in await commands.run(*ctr, "list", "--quiet")
+        await cluster.delete("a")
+        await cluster.wait_gone("a")
+        await cluster.wait_clean()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from podsysctl.runtime import cri_pb2 as cri
 from podsysctl.runtime.images.aliases import TOOLBOX
 from podsysctl.runtime.service import RuntimeService
+from tests import control_groups
 
 _numbers = itertools.count()
 
@@ -87,7 +88,7 @@ def leftovers(data_dir: Path, bridge: str) -> list[str]:
             continue
         if str(data_dir / "containerd").encode() in words:
             out.append(f"process {path.parent.name} {words.replace(bytes(1), b' ').decode()}")
-    out += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob("*/psctl-tests")]
+    out += [f"cgroup {path}" for path in control_groups.present() if "/psctl-tests" in path]
     return out
 
 

@@ -50,6 +50,9 @@ RUNTIME_START_TIMEOUT_S = 20
 RUNTIME_NOTICE_TIMEOUT_S = 2
 """Time CRI may take to notice the end of a container that containerd has told of: some milliseconds."""
 
+RUNTIME_TASK_TIMEOUT_S = 10
+"""Bound on the killing of one leftover task, which is a matter of milliseconds unless the kernel holds it."""
+
 IMAGE_NOTICE_TIMEOUT_S = 10
 """Time CRI may take to notice an imported image, which it does through an event within milliseconds."""
 

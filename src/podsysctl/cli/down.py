@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from podsysctl.base.attempts import Attempts
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.cli import machine_files
 from podsysctl.cli.machine_files import MachineFiles, MachineState
@@ -88,7 +89,11 @@ def _wipe(files: MachineFiles) -> None:
 
 
 def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> None:
-    """Remove pods and runtime. Without a recorded state only a private runtime can have been there."""
+    """Remove pods and runtime. Without a recorded state only a private runtime can have been there.
+
+    Every step is tried, whatever became of the others, and what failed is raised at the end; `down` can then be
+    called again. The nodes' folders alone wait for the pods' end, since pods use them.
+    """
     from podsysctl.client import loop
     from podsysctl.node import forwarding, leave
     from podsysctl.node.networks import places
@@ -97,7 +102,7 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
     from podsysctl.node.tuning.others import OtherClusters
     from podsysctl.runtime.containerd import PrivateContainerd
 
-    async def work() -> None:
+    async def end_pods() -> None:
         roots = sorted(files.nodes.iterdir()) if files.nodes.is_dir() else []
         for problem in await places.remove(files.networks, roots):
             print(f"warning: {problem}", file=sys.stderr)
@@ -106,9 +111,20 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
         else:
             await PrivateContainerd(files.data_dir).destroy(wipe=wipe, cgroup_parents=CGROUPS)
 
-    loop.run(work())
-    tuned_daemon.restore(files.data_dir)
-    tuning.restore(files.data_dir)
-    OtherClusters(files.data_dir).close()
-    forwarding.restore(files.data_dir)
-    leave.remove_files(files.nodes)
+    with Attempts() as attempts:
+        with attempts.step():
+            loop.run(end_pods())
+        failed = len(attempts.failures)
+        for restore in (tuned_daemon.restore, tuning.restore):
+            with attempts.step():
+                restore(files.data_dir)
+        if len(attempts.failures) == failed:  # what is still set stays ours in the eyes of other clusters
+            with attempts.step():
+                OtherClusters(files.data_dir).close()
+        with attempts.step():
+            forwarding.restore(files.data_dir)
+        with attempts.step():
+            if not failed:
+                leave.remove_files(files.nodes)
+            else:
+                leave.remove_control_groups(files.nodes)

@@ -17,7 +17,7 @@ from podsysctl.node import pod as pods
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.paths import NodePaths, uid_of_log_directory
 from podsysctl.node.runtime_reader import RuntimeReader
-from podsysctl.node.runtime_state import EXITED, RUNNING, UNKNOWN, PodRuntime
+from podsysctl.node.runtime_state import CREATED, EXITED, RUNNING, UNKNOWN, PodRuntime
 from podsysctl.node.status_writer import PODS
 from podsysctl.node.stop import Stopper
 from podsysctl.node.volumes.manager import Volumes
@@ -59,7 +59,7 @@ class Cleanup:
         seen: dict[str, int] = {}
         for record in list(runtime.containers):
             seen[record.name] = seen.get(record.name, 0) + 1
-            if seen[record.name] > KEPT_RECORDS and record.state == EXITED:
+            if seen[record.name] > KEPT_RECORDS and record.state in (CREATED, EXITED):
                 await self._remove_container(record.id)
                 runtime.containers.remove(record)
         in_use = {record.sandbox_id for record in runtime.containers}
@@ -77,6 +77,8 @@ class Cleanup:
         for record in runtime.containers:
             if record.state in (RUNNING, UNKNOWN):
                 await self._runtime.stop_container(record.id, ORPHAN_STOP_S)
+            else:
+                await self._runtime.end_leftover(record.id)
         for sandbox in runtime.sandboxes:
             if sandbox.ready:
                 await self._stopper.sandbox(runtime.uid, sandbox.id)
@@ -126,12 +128,17 @@ class Cleanup:
 async def remove_everything(
     client: Client, runtime: RuntimeService, stopper: Stopper, volumes: Volumes, paths: NodePaths, config: AgentConfig
 ) -> None:
-    """Stop and remove every pod of the node from this machine; the API's objects stay. Raises PodsysctlError."""
+    """Stop and remove every pod of the node from this machine; the API's objects stay. Raises PodsysctlError.
+
+    What one pod keeps from being removed stays, and nothing else.
+    """
     reader = RuntimeReader(runtime, config.node_name)
     cleanup = Cleanup(client, runtime, reader, stopper, volumes, paths, config)
-    await cleanup.orphans(())
-    selector = {labels.NODE: config.node_name}
-    left = await runtime.list_pod_sandbox(cri.PodSandboxFilter(label_selector=selector))
-    if left:
-        raise PodsysctlError(f"{len(left)} pods of node {config.node_name} could not be removed")
-    cgroups.remove_node(config)
+    try:
+        await cleanup.orphans(())
+        selector = {labels.NODE: config.node_name}
+        left = await runtime.list_pod_sandbox(cri.PodSandboxFilter(label_selector=selector))
+        if left:
+            raise PodsysctlError(f"{len(left)} pods of node {config.node_name} could not be removed")
+    finally:
+        cgroups.remove_node(config)

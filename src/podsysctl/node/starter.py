@@ -91,6 +91,9 @@ class Starter:
             self._outcome.fail(name, "CreateContainerConfigError", error.message)
             return False
         try:
+            before = self._runtime.latest(name)
+            if before is not None:  # a start that was cut off may have left its process: never two of them at once
+                await shared.runtime.end_leftover(before.id)
             container_id = await shared.runtime.create_container(self._sandbox_id, config, self.sandbox_config)
         except RuntimeServiceError as error:
             record(events.WARNING, events.FAILED, f"Error: {error.detail}")

@@ -94,7 +94,10 @@ class Stopper:
             )
 
     async def everything(self, pod: pods.Pod, runtime: PodRuntime, grace_s: int | None = None) -> None:
-        """Stop all containers at once, sidecars after the others, then the sandboxes. Raises RuntimeServiceError."""
+        """Stop all containers at once, sidecars after the others, then the sandboxes. Raises RuntimeServiceError.
+
+        Of containers that do not run, a start that was cut off may have left something: that ends as well.
+        """
         running = runtime.running()
         order = Order(pod, [r.name for r in running]) if pods.has_restartable_init(pod) else None
         pod_ip = runtime.ips[0] if runtime.ips else ""
@@ -104,6 +107,9 @@ class Stopper:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+        for record in runtime.containers:
+            if record not in running:
+                await self._runtime.end_leftover(record.id)
         for sandbox in runtime.sandboxes:
             await self.sandbox(runtime.uid, sandbox.id)
 

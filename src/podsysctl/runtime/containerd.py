@@ -18,6 +18,7 @@ import os
 from pathlib import Path
 
 from podsysctl.base import limits
+from podsysctl.base.attempts import Attempts
 from podsysctl.base.errors import PodsysctlError, RuntimeServiceError, first_error
 from podsysctl.runtime import containerd_config, firewall, hosttraits, network, orphans, processes, sweep
 from podsysctl.runtime.binaries import Binaries, find_binaries
@@ -170,21 +171,30 @@ class PrivateContainerd:
     async def destroy(self, *, wipe: bool = False, cgroup_parents: tuple[str, ...] = ("kubepods", "k8s.io")) -> None:
         """Remove every pod, then containerd, then all that both left on the host. Idempotent.
 
-        With `wipe`, images go too. `cgroup_parents` are removed where they are empty. Raises PodsysctlError
-        when something cannot be removed.
+        With `wipe`, images go too. `cgroup_parents` are removed where they are empty. Every step is tried; then
+        raises PodsysctlError for what cannot be removed. Where a process stays, so do the files that tell of it.
         """
-        sandboxes = await self._remove_sandboxes() if self._has_pods() else []
-        await self.stop()
-        await sweep.sweep(self.paths.state, self.paths.socket, cgroup_parents)
-        chosen = self.pod_network()
-        if chosen is not None:
-            await network.remove(chosen)
-            (self._home / "network.json").unlink()
-        await sweep.remove_tree(self._state)
-        sweep.remove_results(sandboxes)
-        sweep.remove_shared_directories()
-        if wipe:
-            await sweep.remove_tree(self._home)
+        sandboxes: list[str] = []
+        with Attempts() as attempts:
+            with attempts.step():
+                sandboxes = await self._remove_sandboxes() if self._has_pods() else []
+            with attempts.step():
+                await self.stop()
+            with attempts.step():
+                await sweep.sweep(self.paths.state, self.paths.socket, cgroup_parents)
+            ended = not attempts.failures
+            chosen = self.pod_network()
+            if chosen is not None:
+                with attempts.step():
+                    await network.remove(chosen)
+                    (self._home / "network.json").unlink()
+            if ended:
+                with attempts.step():
+                    await sweep.remove_tree(self._state)
+            sweep.remove_results(sandboxes)
+            sweep.remove_shared_directories()
+            if wipe and not attempts.failures:
+                await sweep.remove_tree(self._home)
 
     # --- starting
 
@@ -297,7 +307,11 @@ class PrivateContainerd:
             return []
         async with RuntimeService(self.endpoint) as service:
             slots = asyncio.Semaphore(_REMOVALS_AT_ONCE)
-            sandboxes = [sandbox.id for sandbox in await service.list_pod_sandbox()]
+            try:
+                sandboxes = [sandbox.id for sandbox in await service.list_pod_sandbox()]
+            except RuntimeServiceError as error:
+                _log.warning("containerd does not list its pods (%s); they are ended without it", error.message)
+                return []
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(_remove_sandbox(service, sandbox, slots)) for sandbox in sandboxes]
         return [sandbox for sandbox, task in zip(sandboxes, tasks, strict=True) if not task.result()]

@@ -9,7 +9,7 @@ usual one to make a sandbox, and the caller's own seconds on top for stops and c
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from podsysctl.base import limits
 from podsysctl.base.errors import RuntimeServiceError
-from podsysctl.runtime import containerd_events
+from podsysctl.runtime import containerd_events, containerd_tasks
 from podsysctl.runtime import cri_pb2 as cri
 from podsysctl.runtime.channel import Channel
 
@@ -99,8 +99,27 @@ class RuntimeService:
         await self._call(_RUNTIME, "StopPodSandbox", cri.StopPodSandboxResponse, pod_sandbox_id=sandbox_id)
 
     async def remove_pod_sandbox(self, sandbox_id: str) -> None:
-        """Remove a sandbox and its containers. Idempotent."""
-        await self._call(_RUNTIME, "RemovePodSandbox", cri.RemovePodSandboxResponse, pod_sandbox_id=sandbox_id)
+        """Remove a sandbox and its containers, with what starts that were cut off left of them. Idempotent."""
+
+        async def tasks() -> list[str]:
+            containers = await self.list_containers(cri.ContainerFilter(pod_sandbox_id=sandbox_id))
+            return [*(container.id for container in containers), sandbox_id]
+
+        await self._remove("RemovePodSandbox", cri.RemovePodSandboxResponse, tasks, pod_sandbox_id=sandbox_id)
+
+    async def _remove(
+        self, method: str, answer: type[Message], tasks: Callable[[], Awaitable[Sequence[str]]], **fields: Any
+    ) -> None:
+        """Remove something; when that is refused for tasks that CRI does not know of, end those and ask again."""
+        try:
+            await self._call(_RUNTIME, method, answer, **fields)
+        except RuntimeServiceError as error:
+            if error.code != "FailedPrecondition":
+                raise
+            ended = [await containerd_tasks.end(self, task) for task in await tasks()]
+            if not any(ended):
+                raise
+            await self._call(_RUNTIME, method, answer, **fields)
 
     async def pod_sandbox_status(self, sandbox_id: str, *, verbose: bool = False) -> cri.PodSandboxStatusResponse:
         """PodSandboxStatusResponse: `.status`, and with `verbose` the map `.info` (containerd: JSON with the pid)."""
@@ -145,8 +164,19 @@ class RuntimeService:
         )
 
     async def remove_container(self, container_id: str) -> None:
-        """Remove a container, by force when it runs. Idempotent."""
-        await self._call(_RUNTIME, "RemoveContainer", cri.RemoveContainerResponse, container_id=container_id)
+        """Remove a container, by force when it runs, with what a start that was cut off left of it. Idempotent."""
+
+        async def tasks() -> list[str]:
+            return [container_id]
+
+        await self._remove("RemoveContainer", cri.RemoveContainerResponse, tasks, container_id=container_id)
+
+    async def end_leftover(self, container_id: str) -> None:
+        """End what a start that was cut off left of a container that does not run, where CRI itself cannot.
+
+        Idempotent; usually there is nothing. Never to be called while the container is being started.
+        """
+        await containerd_tasks.end(self, container_id)
 
     async def list_containers(self, filter_: cri.ContainerFilter | None = None) -> list[cri.Container]:
         """Container entries, all or those that match a ContainerFilter."""

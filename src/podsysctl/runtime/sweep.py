@@ -28,9 +28,9 @@ async def sweep(state: Path, socket: Path, cgroup_parents: Iterable[str]) -> Non
     await _delete_containers(state)
     stuck: list[int] = []
     await processes.kill_all(processes.find(_SHIM, str(socket)), _KILL_WAIT_S, stuck.append)
+    remove_cgroups(cgroup_parents)
     if stuck:
         raise PodsysctlError(f"processes {', '.join(map(str, stuck))} did not end after SIGKILL")
-    remove_cgroups(cgroup_parents)
 
 
 async def unmount(directory: Path) -> None:
