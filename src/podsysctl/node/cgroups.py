@@ -16,7 +16,7 @@ from podsysctl.node import pod as pods
 from podsysctl.node import resources
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.gates.resources import pod_requests
-from podsysctl.node.qos import GUARANTEED, qos_class
+from podsysctl.node.qos import BEST_EFFORT, BURSTABLE, GUARANTEED, qos_class
 
 ROOT = Path("/sys/fs/cgroup")
 TOP = "podsysctl"
@@ -75,7 +75,8 @@ def remove(pod_uid: str, config: AgentConfig) -> None:
     groups = [
         group
         for directory in _node_groups(config)
-        for group in (*directory.glob(f"pod{pod_uid}"), *directory.glob(f"*/pod{pod_uid}"))
+        for service in ("", BURSTABLE.lower(), BEST_EFFORT.lower())
+        if (group := directory / service / f"pod{pod_uid}").is_dir()
     ]
     for _ in range(REMOVAL_TRIES):
         for group in groups:
