@@ -42,6 +42,18 @@ def test_port_that_cannot_be_is_refused_before_anything_is_made(port: str, monke
         up.run(parse(f"--port={port}"))
 
 
+@pytest.mark.parametrize("name", ["Bad_", "a b", "../x", "n" * 64])
+def test_node_name_that_cannot_be_is_refused_before_anything_is_made(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flag is named; before, the API refused the Node after bridge, rules and host values had been set."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    directory = tmp_path / "d"
+    with pytest.raises(UsageError, match="--node-name"):
+        up.run(parse(f"--node-name={name}", f"--data-dir={directory}"))
+    assert not directory.exists()
+
+
 @pytest.mark.parametrize(
     ("endpoint", "text"),
     [

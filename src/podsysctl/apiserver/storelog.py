@@ -66,7 +66,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA cache_size=-1024")
+        connection.execute(f"PRAGMA cache_size=-{limits.STORE_CACHE_KIB}")
         connection.executescript(_SCHEMA)
     except sqlite3.Error as error:
         raise StoreFailedError(f"database {path}: {error}") from error

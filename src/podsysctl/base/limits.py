@@ -68,6 +68,10 @@ LOG_LINE_BYTES = 16 * 1024
 STORE_BATCH_ENTRIES = 512
 """Writes that share one transaction: bounds what one failing fsync takes with it."""
 
+STORE_CACHE_KIB = 1024
+"""SQLite's page cache of each of the store's two connections: objects are read from memory, and the log is appended
+to; what history needs is in the kernel's cache."""
+
 STORE_COMPACT_ROWS = 5000
 """Rows one compaction step removes, so that writes wait milliseconds for it and not seconds."""
 

@@ -68,9 +68,20 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--masters, --workers and --simulated-nodes cannot be negative")
     if not 0 <= args.port <= PORT_MAX:
         raise UsageError(f"--port {args.port} is not from 0 to {PORT_MAX}")
+    if args.node_name:
+        _check_node_name(args.node_name)
     if args.runtime_endpoint:
         _check_endpoint(args.runtime_endpoint)
     return _foreground(args) if args.foreground else _background(args)
+
+
+def _check_node_name(name: str) -> None:
+    """Refuse a name that no Node, or its label kubernetes.io/hostname, may have, before anything is begun."""
+    from podsysctl.objects import names
+
+    problems = [*names.subdomain_problems(name), *names.label_value_problems(name)]
+    if problems:
+        raise UsageError(f"--node-name {name!r}: {problems[0]}")
 
 
 def _check_endpoint(endpoint: str) -> None:
@@ -142,7 +153,8 @@ def _background(args: argparse.Namespace) -> int:
             break
         if process.poll() is not None:
             message, hint = _why(files, position)
-            raise PodsysctlError(message, hint=hint or f"the whole log is {files.log}")
+            undo = f"`podsysctl down --data-dir {files.data_dir}` undoes what was begun; the whole log is {files.log}"
+            raise PodsysctlError(message, hint=hint or undo)
         if time.monotonic() - began_s > START_TIMEOUT_S:
             process.terminate()
             raise PodsysctlError(

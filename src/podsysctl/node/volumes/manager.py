@@ -86,11 +86,13 @@ class Volumes:
         sources = payload.Sources(self._references, self._tokens, self._node_facts(), pod_ips)
         files = await payload.files_of(pod, volume, sources)
         target = self._paths.volume(pods.uid(pod), PAYLOAD_PLUGINS[kind], name)
-        new = not target.is_dir()
-        if new:
+        is_bare = not target.is_dir()
+        if is_bare:
             target.mkdir(mode=0o755, parents=True)
             os.chmod(target, 0o777)
-        if kind in _IN_MEMORY and (new or not ((target / atomic.DATA).is_symlink() or mounts.is_mount_point(target))):
+        elif not (target / atomic.DATA).is_symlink():  # cut off before its files were written, or before its mount
+            is_bare = not mounts.is_mount_point(target)
+        if is_bare and kind in _IN_MEMORY:
             mounts.mount_tmpfs(target, mode=0o777)
         atomic.write(target, files, self._clock.now(), _fs_group(pod))
         return Volume(target, read_only=True)
