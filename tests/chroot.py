@@ -21,5 +21,18 @@ def is_chroot() -> bool:
 
 outside_chroot = pytest.mark.skipif(
     is_chroot(),
-    reason="our root is a chroot: runc's exec enters the mount namespace's own root, and no user namespace can be made",
+    reason="our root is a chroot, and the kernel lets nobody make a user namespace there",
+)
+
+
+@lru_cache(maxsize=1)
+def _has_root_mount() -> bool:
+    """Whether unshare(1) can make a mount namespace: it changes the propagation of the mount at our root directory."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        return True
+    return subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+
+
+with_root_mount = pytest.mark.skipif(
+    not _has_root_mount(), reason="nothing is mounted at our root directory, which unshare(1) needs for --mount"
 )

@@ -15,6 +15,7 @@ from podsysctl.apiserver import kubeconfig
 from podsysctl.kernel import procsys
 from podsysctl.sysctls.name import parse_name
 from tests.apiserver.api import Api, running
+from tests.chroot import with_root_mount
 
 POD = {
     "apiVersion": "v1",
@@ -48,6 +49,7 @@ async def podsysctl(api: Api, *words: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.root
+@with_root_mount
 async def test_pod_of_this_node_is_found_read_and_traced_to_its_spec(tmp_path: Path) -> None:
     """get, diff and origin look into the pod's namespaces; origin names the spec that won."""
     if os.geteuid() != 0:
@@ -87,6 +89,7 @@ echo ready; exec sleep 60
 
 
 @pytest.mark.root
+@with_root_mount
 async def test_set_in_a_pod_of_the_hosts_network_is_refused(tmp_path: Path) -> None:
     """With hostNetwork the pod's network parameters are the host's; its IPC parameters are its own."""
     if os.geteuid() != 0:

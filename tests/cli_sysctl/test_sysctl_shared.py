@@ -42,7 +42,7 @@ def sharing_process() -> Iterator[Callable[..., int]]:
 @pytest.mark.parametrize(
     ("own", "assignment", "kind", "flag"),
     [
-        (("--mount",), "net.core.somaxconn=321", "net", "hostNetwork"),
+        (("--mount", "--propagation", "unchanged"), "net.core.somaxconn=321", "net", "hostNetwork"),
         (("--ipc", "--uts"), "net.unix.max_dgram_qlen=512", "net", "hostNetwork"),
         (("--net", "--uts"), "kernel.shmmni=4096", "ipc", "hostIPC"),
         (("--net", "--ipc"), "kernel.domainname=(none)", "uts", "hostNetwork"),

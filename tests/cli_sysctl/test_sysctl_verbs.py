@@ -256,7 +256,7 @@ def test_find_pid_of_pod_passes_over_the_runtimes_monitor() -> None:
     group.mkdir()
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        for command in (["sh"], ["unshare", "--mount", "sh"]):
+        for command in (["sh"], ["unshare", "--mount", "--propagation", "unchanged", "sh"]):
             processes.append(subprocess.Popen([*command, "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE))
             stdout = processes[-1].stdout
             assert stdout is not None

@@ -48,8 +48,12 @@ class Sandbox:
 
     def ip(self, *commands: str) -> None:
         """Run commands of ip(8) inside."""
-        text = "\n".join(commands) + "\n"
-        subprocess.run(["ip", "-n", self.name, "-batch", "-"], input=text, text=True, check=True, capture_output=True)
+        self._ip("-batch", "-", text="\n".join(commands) + "\n")
+
+    def _ip(self, *arguments: str, text: str | None = None) -> str:
+        # `ip -n` mounts a /sys of its own, for which our root directory would have to be a mount point.
+        command = ["nsenter", f"--net={self.path}", "ip", *arguments]
+        return subprocess.run(command, input=text, text=True, check=True, capture_output=True).stdout
 
     def read(self, relative: str) -> str:
         """A value below /proc/sys, as this namespace has it."""
@@ -65,10 +69,7 @@ class Sandbox:
 
     def link(self, name: str) -> dict[str, Any]:
         """What ip(8) shows of a link."""
-        done = subprocess.run(
-            ["ip", "-n", self.name, "-j", "-d", "link", "show", name], capture_output=True, check=True
-        )
-        found: dict[str, Any] = json.loads(done.stdout)[0]
+        found: dict[str, Any] = json.loads(self._ip("-j", "-d", "link", "show", name))[0]
         return found
 
 

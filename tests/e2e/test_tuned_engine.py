@@ -9,9 +9,11 @@ import sys
 
 import pytest
 
+from tests.chroot import with_root_mount
 from tests.e2e.test_tuning import original  # noqa: F401 - a fixture
 
 
+@with_root_mount
 def test_real_tuned_applies_profiles_and_leaves_nothing(original: str) -> None:  # noqa: F811
     """Also when the cluster's process was killed and TuneD outlived it."""
     if shutil.which("tuned") is None:

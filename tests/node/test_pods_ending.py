@@ -9,7 +9,6 @@ import pytest
 
 from podsysctl.base.errors import UsageError
 from podsysctl.node.status_writer import PODS
-from tests.chroot import outside_chroot
 from tests.node.cluster import Cluster, container, is_ready, pod, shell, state
 
 pytestmark = [pytest.mark.runtime, pytest.mark.root]
@@ -27,7 +26,6 @@ async def test_deleted_pod_leaves_nothing(cluster: Cluster) -> None:
     assert await cluster.wait_event("a", "Killing") == "Stopping container c"
 
 
-@outside_chroot
 async def test_deletion_runs_pre_stop_then_stop_signal(cluster: Cluster) -> None:
     """The preStop hook runs before SIGTERM, and a container that ends in time is not killed."""
     trap = "trap 'echo term >> /w/log; exit 0' TERM; while true; do sleep 0.05; done"

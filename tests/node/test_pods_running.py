@@ -9,7 +9,6 @@ import pytest
 
 from podsysctl.node.status_writer import PODS
 from podsysctl.objects.kinds import builtin_by_resource
-from tests.chroot import outside_chroot
 from tests.metrics import reading
 from tests.node.cluster import Cluster, condition, container, is_ready, pod, shell, state, waiting
 
@@ -80,7 +79,6 @@ async def test_value_that_the_kernel_refuses_keeps_pod_creating(cluster: Cluster
     assert condition(found, "Ready")["message"] == "containers with unready status: [c]"
 
 
-@outside_chroot
 async def test_init_containers_and_sidecar_run_in_order(cluster: Cluster) -> None:
     """Init containers run one after the other, a sidecar runs beside the rest, and all share a volume."""
     work = {"volumeMounts": [{"name": "w", "mountPath": "/w"}]}
@@ -102,7 +100,6 @@ async def test_init_containers_and_sidecar_run_in_order(cluster: Cluster) -> Non
     assert (init["side"]["started"], init["side"]["ready"]) == (True, True)
 
 
-@outside_chroot
 async def test_security_context_is_enforced(cluster: Cluster) -> None:
     """User, groups, capabilities, no_new_privs, seccomp and the read-only root hold inside the container."""
     context = {
@@ -143,7 +140,6 @@ async def test_run_as_non_root_refuses_image_of_root(cluster: Cluster) -> None:
     assert await cluster.wait_event("a", "Failed") == f"Error: {text}"
 
 
-@outside_chroot
 async def test_environment_and_volumes_hold_what_was_declared(cluster: Cluster) -> None:
     """Variables and files come from the pod, the node, ConfigMaps and Secrets."""
     await cluster.client.create(
@@ -181,7 +177,6 @@ async def test_environment_and_volumes_hold_what_was_declared(cluster: Cluster) 
     assert (await cluster.execute(found, "cat", "/all/token")).count(".") == 2
 
 
-@outside_chroot
 async def test_config_map_change_reaches_the_volume(cluster: Cluster) -> None:
     """A changed ConfigMap appears in a running pod's volume without a restart."""
     body = {"metadata": {"name": "cfg", "namespace": "default"}, "data": {"a": "old"}}
@@ -308,7 +303,6 @@ async def test_image_change_restarts_the_container(cluster: Cluster) -> None:
     assert await cluster.wait_event("a", "Killing") == "Container c definition changed, will be restarted"
 
 
-@outside_chroot
 async def test_debug_container_joins_the_processes_of_its_target(cluster: Cluster) -> None:
     """An ephemeral container is added to a running pod and sees its target's processes."""
     await cluster.create(pod("a", container("main", "sleep", "123456")))

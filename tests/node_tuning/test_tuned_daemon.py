@@ -14,6 +14,7 @@ from podsysctl.base.errors import UsageError
 from podsysctl.node.tuning import tuned_daemon
 from podsysctl.node.tuning.status import Finding
 from podsysctl.node.tuning.wish import Reason
+from tests.chroot import with_root_mount
 
 LINE = "2026-01-01 00:00:00,000 {}    tuned.plugins.plugin_sysctl: {}\n"
 
@@ -53,6 +54,7 @@ def test_machine_with_several_nodes_is_refused(monkeypatch: pytest.MonkeyPatch) 
         tuned_daemon.check_machine(2)
 
 
+@with_root_mount
 def test_real_tuned_applies_switches_and_is_undone_after_a_kill() -> None:
     """With Debian's package: values, verdicts, and nothing left of it in the end."""
     if os.geteuid() != 0:

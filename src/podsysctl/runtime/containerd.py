@@ -15,12 +15,13 @@ import contextlib
 import hashlib
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from podsysctl.base import limits
 from podsysctl.base.attempts import Attempts
 from podsysctl.base.errors import PodsysctlError, RuntimeServiceError, first_error
-from podsysctl.runtime import containerd_config, firewall, hosttraits, network, orphans, processes, sweep
+from podsysctl.runtime import containerd_config, firewall, hosttraits, network, orphans, own_root, processes, sweep
 from podsysctl.runtime.binaries import Binaries, find_binaries
 from podsysctl.runtime.channel import UNIX_SOCKET_PATH_BYTES
 from podsysctl.runtime.containerd_config import ContainerdPaths
@@ -94,7 +95,7 @@ class PrivateContainerd:
         if self.pid is not None:
             return True
         self._home.mkdir(parents=True, exist_ok=True, mode=0o711)
-        self.binaries = await find_binaries()
+        self.binaries = self._for_our_root(await find_binaries())
         for directory in (self.paths.root, self.paths.state, self.paths.cni_configuration, self.paths.cni_plugins):
             directory.mkdir(parents=True, exist_ok=True, mode=0o711)
         await self._forget_before_reboot()
@@ -207,6 +208,17 @@ class PrivateContainerd:
                 await sweep.remove_tree(directory)
                 directory.mkdir(parents=True, mode=0o711)
             marker.write_text(boot)
+
+    def _for_our_root(self, found: Binaries) -> Binaries:
+        """In a chroot, runc by a file of ours that first makes our root the one that an exec enters."""
+        try:
+            if not own_root.is_chroot():
+                return found
+        except OSError as error:
+            raise PodsysctlError(f"cannot tell whether this is a chroot: {error.strerror}") from error
+        starter = self._home / "runc"
+        own_root.write_starter(starter, found.runc)
+        return replace(found, runc=starter)
 
     @property
     def _leases(self) -> Path:
