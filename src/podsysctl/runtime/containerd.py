@@ -18,10 +18,20 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from podsysctl.base import limits
+from podsysctl.base import durable, limits
 from podsysctl.base.attempts import Attempts
 from podsysctl.base.errors import PodsysctlError, RuntimeServiceError, first_error
-from podsysctl.runtime import containerd_config, firewall, hosttraits, network, orphans, own_root, processes, sweep
+from podsysctl.runtime import (
+    commands,
+    containerd_config,
+    firewall,
+    hosttraits,
+    network,
+    orphans,
+    own_root,
+    processes,
+    sweep,
+)
 from podsysctl.runtime.binaries import Binaries, find_binaries
 from podsysctl.runtime.channel import UNIX_SOCKET_PATH_BYTES
 from podsysctl.runtime.containerd_config import ContainerdPaths
@@ -95,7 +105,7 @@ class PrivateContainerd:
         if self.pid is not None:
             return True
         self._home.mkdir(parents=True, exist_ok=True, mode=0o711)
-        self.binaries = self._for_our_root(await find_binaries())
+        self.binaries = await self._for_our_root(await find_binaries())
         for directory in (self.paths.root, self.paths.state, self.paths.cni_configuration, self.paths.cni_plugins):
             directory.mkdir(parents=True, exist_ok=True, mode=0o711)
         await self._forget_before_reboot()
@@ -209,16 +219,20 @@ class PrivateContainerd:
                 directory.mkdir(parents=True, mode=0o711)
             marker.write_text(boot)
 
-    def _for_our_root(self, found: Binaries) -> Binaries:
-        """In a chroot, runc by a file of ours that first makes our root the one that an exec enters."""
+    async def _for_our_root(self, found: Binaries) -> Binaries:
+        """In a chroot, runc by a script of ours that first makes our root the one that an exec enters; it is tried.
+
+        Raises PodsysctlError.
+        """
+        script = self._home / "runc"
         try:
             if not own_root.is_chroot():
                 return found
-        except OSError as error:
-            raise PodsysctlError(f"cannot tell whether this is a chroot: {error.strerror}") from error
-        starter = self._home / "runc"
-        own_root.write_starter(starter, found.runc)
-        return replace(found, runc=starter)
+            durable.write(script, own_root.script(str(found.runc)), mode=0o700)
+            await commands.run(str(script), "--version")
+        except (OSError, ValueError, commands.CommandError) as error:
+            raise PodsysctlError(f"runc cannot be started in this chroot: {error}") from error
+        return replace(found, runc=script)
 
     @property
     def _leases(self) -> Path:

@@ -2,10 +2,12 @@
 
 runc's `exec` enters the mount namespace of a container, and the kernel then makes the root of that namespace the
 root directory (setns(2)). In a chroot, pivot_root(2) gives a container another root directory and leaves the
-namespace the machine's, so that an exec, a probe or a hook would run in the machine's files. Here the tree that we
-see becomes the namespace's root first, and the machine's is unmounted from it.
+namespace the machine's, so that an exec, a probe or a hook would run in the machine's files. So runc's place is taken
+by a script: the text of this module, which makes the tree that we see the namespace's root, unmounts the machine's
+from it, and becomes runc. Mounts of a container then stay in it, also with `mountPropagation: Bidirectional`.
 
-runc's place is then taken by a file of `write_starter`, which does that to itself and becomes runc.
+The script must go on working for as long as pods live, whatever becomes of this program: nothing of ours is imported
+here.
 """
 
 from __future__ import annotations
@@ -13,12 +15,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import threading
-from pathlib import Path
-from typing import NoReturn
-
-from podsysctl.base import durable
-from podsysctl.base.errors import PodsysctlError
 
 # linux/mount.h, linux/sched.h, linux/fcntl.h
 _CLONE_FS = 0x200
@@ -29,15 +25,10 @@ _AT_EMPTY_PATH, _AT_RECURSIVE = 0x1000, 0x8000
 _OPEN_TREE_CLONE = 0x1
 _MOVE_MOUNT_F_EMPTY_PATH, _MOVE_MOUNT_T_EMPTY_PATH = 0x4, 0x40
 _OPEN_TREE, _MOVE_MOUNT = 428, 429
-"""One number on every architecture (kernel 5.2)."""
-_PIVOT_ROOT = {"x86_64": 155, "i686": 217, "ppc64le": 203, "s390x": 217, "armv7l": 218}
-_PIVOT_ROOT_GENERIC = 41
-"""Of asm-generic/unistd.h: aarch64, riscv64, loongarch64."""
+"""One number on every architecture that Debian has for servers (kernel 5.2)."""
 
 _INTERPRETER_BYTES = 200
 """Of a script's first line the kernel reads 256 (binfmt_script.c)."""
-
-_SOURCE = Path(__file__).resolve().parents[2]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -47,6 +38,8 @@ def is_chroot() -> bool:
 
     Asked on a thread that ends afterwards: it takes its root directory for itself and enters the namespace anew.
     """
+    import threading
+
     found: list[int] = []
     failures: list[OSError] = []
 
@@ -71,29 +64,17 @@ def is_chroot() -> bool:
         os.close(found[0])
 
 
-def write_starter(path: Path, program: Path) -> None:
-    """Write an executable file that runs `program` with our root as its namespace's. Raises OSError, PodsysctlError.
+def script(program: str) -> str:
+    """The text of an executable file that runs `program` with our root as its namespace's.
 
-    The interpreter is named in the first line, since a shell would complain of a working directory that is gone, as
-    runc's may be.
+    Its first line names the interpreter, since a shell would complain of a working directory that is gone, as runc's
+    may be. Raises ValueError when no first line can name it.
     """
     python = os.path.realpath(sys.executable)
     if " " in python or len(python) > _INTERPRETER_BYTES:
-        raise PodsysctlError(f"{python}: Linux cannot start this interpreter from a script, which a chroot needs")
-    lines = (
-        f"#!{python} -IS",
-        "import sys",
-        f"sys.path.insert(0, {str(_SOURCE)!r})",
-        "from podsysctl.runtime import own_root",
-        f"own_root.run({str(program)!r})",
-    )
-    durable.write(path, "\n".join(lines) + "\n", mode=0o700)
-
-
-def run(program: str) -> NoReturn:
-    """Become a program, with our arguments and our root as its namespace's. Raises OSError."""
-    take()
-    os.execv(program, [program, *sys.argv[1:]])
+        raise ValueError(f"{python}: Linux cannot start this interpreter from a script")
+    with open(__file__, encoding="utf-8") as file:
+        return f"#!{python} -IS\n{file.read()}\ntake()\nos.execv({program!r}, [{program!r}, *sys.argv[1:]])\n"
 
 
 def take() -> None:
@@ -113,8 +94,7 @@ def take() -> None:
     _check(_libc.syscall(_MOVE_MOUNT, tree, b"", ours, b"", to), "move_mount")
     os.fchdir(tree)
     # Both names are the same on purpose: the old root is then mounted over the new one, and taken away by its name.
-    number = _PIVOT_ROOT.get(os.uname().machine, _PIVOT_ROOT_GENERIC)
-    _check(_libc.syscall(number, b".", b"."), "pivot_root")
+    _check(_libc.pivot_root(b".", b"."), "pivot_root")
     _check(_libc.umount2(b".", _MNT_DETACH), "umount")
     os.chdir(directory)
 
@@ -131,8 +111,8 @@ def _enter_own_namespace() -> None:
 def _place(fd: int) -> tuple[int, int, str]:
     """Device and inode of a directory, and the mount it was opened on (proc(5), fdinfo)."""
     status = os.fstat(fd)
-    lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
-    return status.st_dev, status.st_ino, next(line for line in lines if line.startswith("mnt_id:"))
+    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+        return status.st_dev, status.st_ino, next(line for line in file if line.startswith("mnt_id:"))
 
 
 def _check(result: int, call: str) -> int:
