@@ -28,6 +28,10 @@ RELIST_WITH_EVENTS_S = 30.0
 SOONEST_S = 0.1
 """First interval after a start; it doubles up to RELIST_S."""
 
+LISTING_SHARE = 0.1
+"""Share of the time that lists may take while something is expected, as far as RELIST_S allows: many starts at once
+make lists slow, and lists make starts slow."""
+
 HEALTHY_S = 180.0
 """Age of the last good list past which the node is not ready (pleg/generic.go, relistThreshold)."""
 
@@ -88,14 +92,15 @@ class Pleg:
     async def run(self) -> None:
         """List until cancelled."""
         while True:
+            began_s = self._clock.monotonic_s()
             try:
                 await self.relist()
             except RuntimeServiceError as error:
                 log.warning("the runtime cannot be listed: %s", error.message)
-            await self._wait()
+            await self._wait(shortest_pause_s(self._clock.monotonic_s() - began_s))
 
-    async def _wait(self) -> None:
-        interval_s = self._interval_s
+    async def _wait(self, shortest_s: float) -> None:
+        interval_s = max(self._interval_s, shortest_s)
         self._interval_s = min(self._interval_s * 2, self._longest_s)
         self._hurry.clear()
         try:
@@ -103,7 +108,7 @@ class Pleg:
                 await self._hurry.wait()
         except TimeoutError:
             return
-        await asyncio.sleep(SOONEST_S)
+        await asyncio.sleep(shortest_s)
 
     async def relist(self) -> None:
         """Compare the runtime with what was last seen. Raises RuntimeServiceError."""
@@ -142,3 +147,12 @@ class Pleg:
                     return
                 log.info("the runtime's events ended: %s", error.message)
             await asyncio.sleep(RELIST_S)
+
+
+def shortest_pause_s(took_s: float) -> float:
+    """The pause after a list that took so long, when there is something to expect.
+
+    >>> shortest_pause_s(0.003), shortest_pause_s(0.05), shortest_pause_s(8.0)
+    (0.1, 0.5, 1.0)
+    """
+    return min(RELIST_S, max(SOONEST_S, took_s / LISTING_SHARE))

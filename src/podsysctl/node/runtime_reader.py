@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,55 +47,74 @@ class RuntimeReader:
             self._runtime.list_containers(cri.ContainerFilter(label_selector=selector)),
         )
         sandboxes = sorted(sandboxes, key=lambda s: (s.created_at, s.metadata.attempt), reverse=True)
-        out = PodRuntime(uid)
         statuses, records = await asyncio.gather(
-            asyncio.gather(*(self._sandbox(s) for s in sandboxes)),
-            asyncio.gather(*(self._container(c) for c in containers)),
+            asyncio.gather(*(self._sandbox(s.id) for s in sandboxes)),
+            asyncio.gather(*(self._container(c.id, c.pod_sandbox_id) for c in containers)),
         )
-        out.sandboxes = [s for s in statuses if s is not None]
-        out.containers = sorted((r for r in records if r is not None), key=lambda r: r.created_ns, reverse=True)
+        out = PodRuntime(uid, sandboxes=[s for s in statuses if s is not None], containers=_newest_first(records))
         if sandboxes:
             out.name, out.namespace = sandboxes[0].metadata.name, sandboxes[0].metadata.namespace
         return out
+
+    async def read_first(
+        self, uid: str, name: str, namespace: str, sandbox_id: str, container_ids: Iterable[str]
+    ) -> PodRuntime:
+        """The same of a pod that had nothing before this sandbox and these containers were made: no list is needed.
+
+        Raises RuntimeServiceError.
+        """
+        sandbox, records = await asyncio.gather(
+            self._sandbox(sandbox_id),
+            asyncio.gather(*(self._container(each, sandbox_id) for each in container_ids)),
+        )
+        return PodRuntime(uid, name, namespace, [sandbox] if sandbox is not None else [], _newest_first(records))
 
     def forget(self, container_id: str) -> None:
         """Drop what is remembered of a container that was removed."""
         self._ended.pop(container_id, None)
 
-    async def _sandbox(self, listed: Any) -> SandboxRecord | None:
+    async def _sandbox(self, sandbox_id: str) -> SandboxRecord | None:
         try:
-            response = await self._runtime.pod_sandbox_status(listed.id)
+            response = await self._runtime.pod_sandbox_status(sandbox_id)
         except RuntimeServiceError as error:
             if error.code == "NotFound":
                 return None
             raise
-        status = response.status
-        ips = (status.network.ip, *(entry.ip for entry in status.network.additional_ips))
-        return SandboxRecord(
-            id=status.id,
-            ready=status.state == cri.SANDBOX_READY,
-            attempt=status.metadata.attempt,
-            created_ns=status.created_at,
-            host_network=status.linux.namespaces.options.network == cri.NODE,
-            has_network_status=status.HasField("network"),
-            ips=tuple(ip for ip in ips if ip),
-        )
+        return convert_sandbox(response.status)
 
-    async def _container(self, listed: Any) -> ContainerRecord | None:
-        known = self._ended.get(listed.id)
+    async def _container(self, container_id: str, sandbox_id: str) -> ContainerRecord | None:
+        known = self._ended.get(container_id)
         if known is not None:
             return known
         try:
-            response = await self._runtime.container_status(listed.id)
+            response = await self._runtime.container_status(container_id)
         except RuntimeServiceError as error:
             if error.code == "NotFound":
                 return None
             raise
-        record = convert(response.status, listed.pod_sandbox_id)
+        record = convert(response.status, sandbox_id)
         if record.state == EXITED:
             record = replace(record, message=_ended_message(response.status, record))
             self._ended[record.id] = record
         return record
+
+
+def _newest_first(records: Iterable[ContainerRecord | None]) -> list[ContainerRecord]:
+    return sorted((r for r in records if r is not None), key=lambda r: r.created_ns, reverse=True)
+
+
+def convert_sandbox(status: Any) -> SandboxRecord:
+    """A CRI PodSandboxStatus as a record."""
+    ips = (status.network.ip, *(entry.ip for entry in status.network.additional_ips))
+    return SandboxRecord(
+        id=status.id,
+        ready=status.state == cri.SANDBOX_READY,
+        attempt=status.metadata.attempt,
+        created_ns=status.created_at,
+        host_network=status.linux.namespaces.options.network == cri.NODE,
+        has_network_status=status.HasField("network"),
+        ips=tuple(ip for ip in ips if ip),
+    )
 
 
 def convert(status: Any, sandbox_id: str) -> ContainerRecord:

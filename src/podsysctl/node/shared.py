@@ -24,11 +24,15 @@ from podsysctl.runtime.service import RuntimeService
 
 @dataclass(slots=True)
 class Outcome:
-    """What one pass did: whether anything happened, what failed by container, and when to try again (seconds)."""
+    """What one pass did: whether anything happened, what failed by container, and when to try again (seconds).
+
+    `sandbox_id` is the one that was made; `started` are ids of containers by name.
+    """
 
     acted: bool = False
+    sandbox_id: str = ""
     failures: dict[str, StartFailure] = field(default_factory=dict)
-    started: list[str] = field(default_factory=list)
+    started: dict[str, str] = field(default_factory=dict)
     error: str = ""
     retry_s: float | None = None
 

@@ -107,7 +107,7 @@ class Starter:
             self._outcome.fail(name, "RunContainerError", error.detail)
             return False
         record(events.NORMAL, events.STARTED, "Container started")
-        self._outcome.started.append(name)
+        self._outcome.started[name] = container_id
         return await self._post_start(spec, container_id, record)
 
     def _join_target(self, spec: pods.Container, config: Any) -> None:

@@ -11,7 +11,8 @@ from podsysctl.base.errors import PodsysctlError, RuntimeServiceError
 from podsysctl.node import cgroups, events, sandbox, verify
 from podsysctl.node import pod as pods
 from podsysctl.node.actions import Actions
-from podsysctl.node.runtime_state import PodRuntime
+from podsysctl.node.runtime_reader import convert_sandbox
+from podsysctl.node.runtime_state import PodRuntime, SandboxRecord
 from podsysctl.node.shared import Outcome, Shared
 from podsysctl.node.starter import Starter
 from podsysctl.node.volumes.manager import Volume
@@ -48,7 +49,8 @@ class PodSync:
             made = await self._create_sandbox(pod, plan, outcome)
             if made is None:
                 return outcome
-            sandbox_id, ips = made
+            outcome.sandbox_id = sandbox_id = made.id
+            ips = made.ips
         starts = [*plan.start_ephemeral, *plan.start_init, *plan.start]
         if not starts or self._ending.is_set():
             return outcome
@@ -105,10 +107,8 @@ class PodSync:
             cgroup_parent=cgroups.parent(pod, shared.config),
         )
 
-    async def _create_sandbox(
-        self, pod: pods.Pod, plan: Actions, outcome: Outcome
-    ) -> tuple[str, tuple[str, ...]] | None:
-        """Make the sandbox; its id and addresses, or None after a failure, which is told as an event."""
+    async def _create_sandbox(self, pod: pods.Pod, plan: Actions, outcome: Outcome) -> SandboxRecord | None:
+        """Make the sandbox, or give None after a failure, which is told as an event."""
         shared = self._shared
         unmet = sandbox.find_unmet(pod)
         if unmet is not None:
@@ -147,9 +147,7 @@ class PodSync:
         if not await self._extend(pod, sandbox_id, outcome):
             return None
         await self._verify(pod, response)
-        network = response.status.network
-        ips = (network.ip, *(entry.ip for entry in network.additional_ips))
-        return sandbox_id, tuple(ip for ip in ips if ip)
+        return convert_sandbox(response.status)
 
     async def _extend(self, pod: pods.Pod, sandbox_id: str, outcome: Outcome) -> bool:
         """Let extensions add to the sandbox; one that fails costs the sandbox, and the next try makes a new one."""

@@ -176,11 +176,21 @@ class PodWorker:
             await self._terminate()
         return await self._bury()
 
-    async def _read(self) -> None:
-        """Look at the runtime. Raises RuntimeServiceError."""
+    async def _read(self, first: Outcome | None = None) -> None:
+        """Look at the runtime; when the outcome of a first pass is given, at what it made alone.
+
+        Raises RuntimeServiceError.
+        """
         self._stale = False
+        reader = self._services.shared.reader
         before = {(r.id, r.state) for r in self.runtime.containers}
-        self.runtime = await self._services.shared.reader.read(self.uid)
+        if first is None:
+            self.runtime = await reader.read(self.uid)
+        else:
+            name, namespace = pods.name(self.pod), pods.namespace(self.pod)
+            self.runtime = await reader.read_first(
+                self.uid, name, namespace, first.sandbox_id, first.started.values()
+            )
         self._services.pleg.note(self.runtime)
         for record in self.runtime.containers:
             if (record.id, record.state) not in before:
@@ -223,7 +233,9 @@ class PodWorker:
         state.failures |= outcome.failures
         if outcome.started:
             self._services.pleg.expect_soon()
-        await self._read()
+        # Of a pod that had nothing, what was made is all there is, unless something failed half-way.
+        had_nothing = not self.runtime.sandboxes and not self.runtime.containers
+        await self._read(outcome if had_nothing and outcome.sandbox_id and not outcome.error else None)
         if not self._ending.is_set():
             self._publish()
         if not outcome.error:

@@ -1,0 +1,102 @@
+"""What is asked of the runtime after a pod's first pass, and how often it is listed."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from podsysctl.base.clock import FakeClock
+from podsysctl.base.errors import RuntimeServiceError
+from podsysctl.node import labels
+from podsysctl.node.pleg import RELIST_S, Pleg
+from podsysctl.node.runtime_reader import RuntimeReader
+from podsysctl.runtime import cri_pb2 as cri
+from podsysctl.runtime.service import RuntimeService
+from tests.node.cluster import Cluster, container, is_ready, pod, shell, state, waiting
+
+
+class _Runtime:
+    """One sandbox and one container, each of which may be gone; lists fail."""
+
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.clock = clock
+        self.sandbox: cri.PodSandboxStatus | None = cri.PodSandboxStatus(id="s", state=cri.SANDBOX_READY)
+        self.container: cri.ContainerStatus | None = cri.ContainerStatus(id="c", state=cri.CONTAINER_EXITED)
+
+    async def pod_sandbox_status(self, _sandbox_id: str) -> Any:
+        return SimpleNamespace(status=self._given(self.sandbox))
+
+    async def container_status(self, _container_id: str) -> Any:
+        return SimpleNamespace(status=self._given(self.container))
+
+    def _given(self, status: Any) -> Any:
+        if status is None:
+            raise RuntimeServiceError("NotFound", "gone")
+        return status
+
+    async def list_pod_sandbox(self, _filter: object) -> list[Any]:
+        if self.clock is not None:
+            self.clock.advance(7.0)
+        raise RuntimeServiceError("DeadlineExceeded", "slow")
+
+    list_containers = list_pod_sandbox
+
+
+async def test_first_read_tells_what_became_of_the_sandbox_and_its_containers() -> None:
+    """What ended, or went, since it was made is seen without a list."""
+    runtime = _Runtime()
+    reader = RuntimeReader(cast(RuntimeService, runtime), "n")
+    found = await reader.read_first("u", "a", "default", "s", ["c"])
+    assert (found.uid, found.name, found.namespace) == ("u", "a", "default")
+    assert [(s.id, s.ready) for s in found.sandboxes] == [("s", True)]
+    assert [(c.id, c.state, c.sandbox_id) for c in found.containers] == [("c", "exited", "s")]
+    runtime.sandbox = cri.PodSandboxStatus(id="s", state=cri.SANDBOX_NOTREADY)
+    assert not (await reader.read_first("u", "a", "default", "s", [])).sandboxes[0].ready
+    runtime.sandbox = None
+    assert (await reader.read_first("u", "a", "default", "s", [])).sandboxes == []
+
+
+@pytest.mark.runtime
+@pytest.mark.root
+async def test_pod_is_listed_only_when_its_first_pass_fails(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a failed one it is not known how far it came."""
+    listed = []
+    ask = cluster.runtime.list_pod_sandbox
+
+    async def list_pod_sandbox(wanted: Any = None) -> Any:
+        listed.append(wanted.label_selector.get(labels.POD_UID))
+        return await ask(wanted)
+
+    async def relist(self: Pleg) -> None:
+        """Nothing is noticed but by the pod's own worker."""
+
+    monkeypatch.setattr(Pleg, "relist", relist)
+    monkeypatch.setattr(cluster.runtime, "list_pod_sandbox", list_pod_sandbox)
+    good = (await cluster.create(pod("good", container("one"), container("two"))))["metadata"]["uid"]
+    bad = (await cluster.create(pod("bad", container("one"), shell("x", "two", command=["/none"]))))["metadata"]["uid"]
+    ready = await cluster.wait("good", is_ready)
+    assert ready["status"]["podIP"]
+    await cluster.wait("bad", lambda p: "running" in state(p))
+    assert "no such file" in (await cluster.wait_event("bad", "Failed"))
+    assert good not in listed
+    assert bad in listed
+    assert waiting(ready) == ""
+
+
+async def test_list_that_fails_slowly_is_not_repeated_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the time of failed lists counts for the pause after them."""
+    clock = FakeClock()
+    pleg = Pleg(cast(RuntimeService, _Runtime(clock)), "n", clock, lambda _: None)
+    paused: list[float] = []
+
+    async def wait(shortest_s: float) -> None:
+        paused.append(shortest_s)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(pleg, "_wait", wait)
+    with pytest.raises(asyncio.CancelledError):
+        await pleg.run()
+    assert paused == [RELIST_S]
