@@ -61,7 +61,7 @@ def test_down_with_pods_that_stay_restores_the_host_and_keeps_the_nodes_folders(
     volumes.mkdir(parents=True)
 
     with pytest.raises(PodsysctlError) as caught:
-        down._clean(files, None, wipe=False)
+        down.clean(files, wipe=False)
 
     assert caught.value.message == "processes 7 did not end after SIGKILL; vm.swappiness: Invalid argument"
     assert restored == [tmp_path]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,17 @@ def test_start_in_the_foreground_forgets_the_process_of_a_killed_cluster(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert main(["up", "--foreground", "--data-dir", str(files.data_dir)]) == 0
     assert found == [None]
+
+
+def test_runtime_of_a_killed_cluster_stays_known(tmp_path: Path) -> None:
+    """A start that fails must not cost `down` the way to the pods that run there."""
+    files = machine_files.MachineFiles(tmp_path / "d")
+    with files.lock():
+        told = replace(_state(7), runtime_endpoint="unix:///run/other.sock", private_runtime=False, nodes=("n",))
+        files.write_state(told)
+        files.forget_process()
+    assert files.read_state() is None
+    assert files.read_last_state() == replace(told, pid=0)
 
 
 def test_process_that_ended_meanwhile_is_no_error_to_down(tmp_path: Path) -> None:

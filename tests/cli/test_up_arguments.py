@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from podsysctl.base.errors import PodsysctlError, UsageError
-from podsysctl.cli import up
+from podsysctl.cli import down, up
+from podsysctl.cli.machine_files import MachineFiles
 
 
 def parse(*words: str) -> argparse.Namespace:
@@ -70,3 +71,37 @@ def test_runtime_that_is_not_there_is_refused_before_anything_is_made(
     with pytest.raises(PodsysctlError, match=text):
         up.run(parse(f"--runtime-endpoint={endpoint}", f"--data-dir={directory}"))
     assert not directory.exists()
+
+
+@pytest.mark.parametrize("has_run", [False, True])
+def test_start_that_fails_is_undone_unless_a_node_ran_before(
+    has_run: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pods outlive the process, in our runtime or another, and their files are the next start's."""
+    cleaned = []
+    monkeypatch.setattr(down, "clean", lambda files, wipe: cleaned.append(wipe))
+    files = MachineFiles(tmp_path / "d")
+    with files.lock():
+        pass
+    if has_run:
+        (files.nodes / "n" / "pods").mkdir(parents=True)
+    words = (f"--data-dir={files.data_dir}", "--masters=1", "--workers=2", "--tuned-engine=tuned", "--port=0")
+    with pytest.raises(PodsysctlError) as caught:
+        up._background(parse(*words))
+    assert caught.value.hint == f"the log is {files.log}"
+    assert cleaned == ([] if has_run else [False])
+
+
+def test_undo_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And whose the cluster is that a second `up` met is not: it is not undone."""
+
+    def fail(files: MachineFiles, wipe: bool) -> None:
+        raise PodsysctlError("processes 7 did not end after SIGKILL")
+
+    monkeypatch.setattr(down, "clean", fail)
+    files = MachineFiles(tmp_path / "d")
+    with files.lock():
+        assert up._undo(files) == ""
+    told = up._undo(files)
+    assert told.startswith(f"`podsysctl down --data-dir {files.data_dir}` undoes")
+    assert told.endswith("processes 7 did not end after SIGKILL")

@@ -49,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
             raise PodsysctlError(f"a cluster is just starting in {files.data_dir}", hint="try again in a moment")
         _stop(files, state)
     with files.lock():
-        _clean(files, state, wipe=args.wipe)
-        files.remove_state()
+        clean(files, wipe=args.wipe)
     done = "stopped" if was_running else "nothing ran; what was left is cleaned up"
     if args.wipe:
         _wipe(files)
@@ -88,8 +87,8 @@ def _wipe(files: MachineFiles) -> None:
         print(f"{files.data_dir} stays: it holds files that no cluster made")
 
 
-def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> None:
-    """Remove pods and runtime. Without a recorded state only a private runtime can have been there.
+def clean(files: MachineFiles, *, wipe: bool) -> None:
+    """Remove pods and runtime, under the lock. Without a recorded state only a private runtime can have been there.
 
     Every step is tried, whatever became of the others, and what failed is raised at the end; `down` can then be
     called again. The nodes' folders alone wait for the pods' end, since pods use them.
@@ -101,6 +100,8 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
     from podsysctl.node.tuning import tuned_daemon
     from podsysctl.node.tuning.others import OtherClusters
     from podsysctl.runtime.containerd import PrivateContainerd
+
+    state = files.read_last_state()
 
     async def end_pods() -> None:
         roots = sorted(files.nodes.iterdir()) if files.nodes.is_dir() else []
@@ -128,3 +129,4 @@ def _clean(files: MachineFiles, state: MachineState | None, *, wipe: bool) -> No
                 leave.remove_files(files.nodes)
             else:
                 leave.remove_control_groups(files.nodes)
+    files.remove_state()

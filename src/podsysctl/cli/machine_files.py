@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import stat
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -59,9 +59,9 @@ class ForeignDirectoryError(PodsysctlError):
 class MachineState:
     """What a running cluster wrote down for `status` and `down`.
 
-    `pid` is the serving process, `server` the API's URL, `runtime_endpoint` the CRI socket's URL, `private_runtime`
-    whether the runtime is ours to remove, `up_arguments` what the cluster was last started with, `simulated_nodes` how
-    many nodes beside `nodes` have no runtime.
+    `pid` is the serving process, 0 when there is none any more, `server` the API's URL, `runtime_endpoint` the CRI
+    socket's URL, `private_runtime` whether the runtime is ours to remove, `up_arguments` what the cluster was last
+    started with, `simulated_nodes` how many nodes beside `nodes` have no runtime.
     """
 
     pid: int
@@ -114,7 +114,12 @@ class MachineFiles:
         durable.write(self._state, json.dumps(asdict(state)))
 
     def read_state(self) -> MachineState | None:
-        """What the last start told; None when there was none."""
+        """What the serving process told; None when there is none. One that was killed still counts."""
+        state = self.read_last_state()
+        return None if state is None or state.pid == 0 else state
+
+    def read_last_state(self) -> MachineState | None:
+        """What the last start told, also when nothing serves any more; None after `down`."""
         try:
             raw = json.loads(self._state.read_text())
         except FileNotFoundError:
@@ -129,8 +134,14 @@ class MachineFiles:
         raw["up_arguments"] = tuple(raw["up_arguments"])
         return MachineState(**raw)
 
+    def forget_process(self) -> None:
+        """Nothing serves any more; where the pods of the last cluster are stays known."""
+        state = self.read_last_state()
+        if state is not None:
+            self.write_state(replace(state, pid=0))
+
     def remove_state(self) -> None:
-        """Nothing runs any more."""
+        """Nothing of a cluster is left."""
         self._state.unlink(missing_ok=True)
 
     def require_own(self) -> None:

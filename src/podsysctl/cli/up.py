@@ -20,6 +20,7 @@ Without --masters and --workers there is one node with both roles, named after t
 DEFAULT_PORT = 6443
 PORT_MAX = 65535
 START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 30.0
 _POLL_S = 0.05
 
 
@@ -112,7 +113,7 @@ def _foreground(args: argparse.Namespace) -> int:
         up_arguments=_repeated(args),
     )
     with config.files.lock():
-        config.files.remove_state()  # a killed cluster's names a process that may be somebody else's by now
+        config.files.forget_process()  # a killed cluster's names a process that may be somebody else's by now
         try:
             loop.run(machine.serve(config))
         except ExceptionGroup as errors:
@@ -138,7 +139,8 @@ def _background(args: argparse.Namespace) -> int:
 
     files = machine_files.MachineFiles(args.data_dir)
     with files.lock():
-        files.remove_state()
+        files.forget_process()
+        is_first = not files.nodes.exists()  # no node has run here since `down`, so no pod has
     began_s = time.monotonic()
     with files.log.open("ab") as log:
         position = log.tell()
@@ -151,18 +153,41 @@ def _background(args: argparse.Namespace) -> int:
         asked_s = time.monotonic()
         if status.is_ready(files):
             break
+        timed_out = time.monotonic() - began_s > START_TIMEOUT_S
+        if timed_out:
+            _end(process)
         if process.poll() is not None:
             message, hint = _why(files, position)
-            undo = f"`podsysctl down --data-dir {files.data_dir}` undoes what was begun; the whole log is {files.log}"
-            raise PodsysctlError(message, hint=hint or undo)
-        if time.monotonic() - began_s > START_TIMEOUT_S:
-            process.terminate()
-            raise PodsysctlError(
-                f"the cluster is not ready after {START_TIMEOUT_S:g} s", hint=f"the log is {files.log}"
-            )
+            if timed_out:
+                message, hint = f"the cluster is not ready after {START_TIMEOUT_S:g} s", ""
+            problem = _undo(files) if is_first else ""
+            raise PodsysctlError(message, hint="; ".join(filter(None, (hint or f"the log is {files.log}", problem))))
         time.sleep(max(_POLL_S, time.monotonic() - asked_s))  # a list of many nodes is work for the server
     print(f"ready in {time.monotonic() - began_s:.1f} s; use it with\n\n  export KUBECONFIG={files.kubeconfig}\n")
     return 0
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _undo(files: machine_files.MachineFiles) -> str:
+    """Take away what a first start made on this machine before it failed; what kept it from that, or ''."""
+    from podsysctl.cli import down
+
+    try:
+        with files.lock():
+            down.clean(files, wipe=False)
+    except machine_files.AlreadyRunningError:
+        pass  # that is why this start failed, and all of it is the other's
+    except PodsysctlError as error:
+        return f"`podsysctl down --data-dir {files.data_dir}` undoes what was begun, which failed now: {error.message}"
+    return ""
 
 
 def _why(files: machine_files.MachineFiles, position: int) -> tuple[str, str]:
