@@ -143,12 +143,12 @@ def _pods(cluster: Cluster, recorded: Recorded, count: int, workers: int) -> Med
         names = [f"pod-{run}-{index}" for index in range(count)]
         created.append(asyncio.run(_created_until_ready(cluster, names)))
         _delete(cluster, names)
-        _settle(cluster)
+        _settle(recorded)
         applied.append(_until_ready(cluster, names))
         _delete(cluster, names)
-        _settle(cluster)
-        raw.append(asyncio.run(_raw(_endpoint(cluster), recorded, count, workers)))
-        _settle(cluster)
+        _settle(recorded)
+        raw.append(asyncio.run(_raw(recorded, count, workers)))
+        _settle(recorded)
     return Medians(statistics.median(created), statistics.median(applied), statistics.median(raw))
 
 
@@ -158,7 +158,7 @@ def _one_pod(cluster: Cluster, recorded: Recorded) -> list[Row]:
     if shutil.which("podman"):
         taken = _podman()
         text = "podman kube play failed on this machine" if taken is None else f"podman kube play {seconds(taken)}"
-        rows.append(Row("the same", seconds(medians.applied), text))
+        rows.append(Row("one pod, apply to Ready, beside podman", seconds(medians.applied), text))
     return rows
 
 
@@ -167,8 +167,9 @@ def _twenty_pods(cluster: Cluster, recorded: Recorded) -> list[Row]:
 
 
 class Recorded(NamedTuple):
-    """What the runtime was asked for a pod of the benchmark, but for the labels by which the node knows its own."""
+    """A runtime's socket and what was asked there for a pod, but for the labels by which the node knows its own."""
 
+    endpoint: str
     sandbox: cri.PodSandboxConfig
     container: cri.ContainerConfig
 
@@ -183,11 +184,11 @@ def _template(cluster: Cluster) -> Iterator[Recorded]:
         _delete(cluster, ["template"])
 
 
-def _settle(cluster: Cluster) -> None:
+def _settle(recorded: Recorded) -> None:
     """Wait until the template alone is left, and the kernel has ended what it ends later: it is no one's work."""
 
     async def count() -> int:
-        async with RuntimeService(_endpoint(cluster)) as runtime:
+        async with RuntimeService(recorded.endpoint) as runtime:
             return len(await runtime.list_pod_sandbox())
 
     while asyncio.run(count()) > 1:
@@ -203,23 +204,24 @@ async def _recorded(endpoint: str) -> Recorded:
         sandbox_info = (await runtime.pod_sandbox_status(sandbox.id, verbose=True)).info["info"]
         container_info = (await runtime.container_status(container.id, verbose=True)).info["info"]
     recorded = Recorded(
+        endpoint,
         json_format.ParseDict(json.loads(sandbox_info)["config"], cri.PodSandboxConfig()),
         json_format.ParseDict(json.loads(container_info)["config"], cri.ContainerConfig()),
     )
-    for config in recorded:
+    for config in (recorded.sandbox, recorded.container):
         config.ClearField("labels")
         config.ClearField("annotations")
     return recorded
 
 
-async def _raw(endpoint: str, recorded: Recorded, count: int, workers: int) -> float:
+async def _raw(recorded: Recorded, count: int, workers: int) -> float:
     """The runtime alone: the same sandbox, the same container, its start; seconds for all of them.
 
     All share the template's control group and files: making those for each pod is the agent's work, not the runtime's.
     """
     slots = asyncio.Semaphore(workers)
     with tempfile.TemporaryDirectory(prefix="bench-") as logs:
-        async with RuntimeService(endpoint) as runtime:
+        async with RuntimeService(recorded.endpoint) as runtime:
 
             async def one(index: int) -> str:
                 name = f"raw{index}-{time.monotonic_ns()}"
