@@ -26,6 +26,7 @@ from podsysctl.apiserver.storelog import LogEntry, StoreFailedError
 from podsysctl.apiserver.watchqueue import Watchers, WatchQueue
 from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError
+from podsysctl.objects import keptjson
 
 T = TypeVar("T")
 
@@ -289,8 +290,7 @@ class Store:
         rev = self._next_rev
         self._next_rev += 1
         obj["metadata"]["resourceVersion"] = str(rev)
-        # Copied, since orjson leaves the spare room of its buffer, up to 4 KB, to each object that it returns.
-        item = Item(key, rev, bytes(memoryview(orjson.dumps(obj))), storelog.wall_time_s())
+        item = Item(key, rev, keptjson.dumps(obj), storelog.wall_time_s())
         change = Change(kind, resource, rev, item, previous)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()

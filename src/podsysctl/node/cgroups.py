@@ -22,6 +22,7 @@ ROOT = Path("/sys/fs/cgroup")
 TOP = "podsysctl"
 REMOVAL_TRIES = 20
 REMOVAL_PAUSE_S = 0.05
+_CLASSES = (GUARANTEED, BURSTABLE, BEST_EFFORT)
 _V2_CONTROLLERS = ("cpu", "memory", "pids", "cpuset", "io")
 _V1_CONTROLLERS = ("cpu", "memory", "pids")
 
@@ -44,8 +45,17 @@ def parent(pod: pods.Pod, config: AgentConfig) -> str:
     if config.kubelet.cgroup_driver == "systemd":
         middle = "" if service == GUARANTEED else f"-{service.lower()}"
         return f"{top(config)}{middle}-pod{uid.replace('-', '_')}.slice"
-    middle = "" if service == GUARANTEED else f"/{service.lower()}"
-    return f"{config.kubelet.cgroup_root.rstrip('/')}/{top(config)}/{config.node_name}{middle}/pod{uid}"
+    return f"/{_of_node(config)}/{_of_pod(service, uid)}"
+
+
+def _of_node(config: AgentConfig) -> str:
+    """The node's group, relative to the root of a hierarchy."""
+    return f"{config.kubelet.cgroup_root.strip('/')}/{top(config)}/{config.node_name}".lstrip("/")
+
+
+def _of_pod(service: str, uid: str) -> str:
+    """A pod's group, relative to its node's: pods without guarantees lie in a group of their class."""
+    return f"pod{uid}" if service == GUARANTEED else f"{service.lower()}/pod{uid}"
 
 
 def is_unified() -> bool:
@@ -75,8 +85,8 @@ def remove(pod_uid: str, config: AgentConfig) -> None:
     groups = [
         group
         for directory in _node_groups(config)
-        for service in ("", BURSTABLE.lower(), BEST_EFFORT.lower())
-        if (group := directory / service / f"pod{pod_uid}").is_dir()
+        for service in _CLASSES
+        if (group := directory / _of_pod(service, pod_uid)).is_dir()
     ]
     for _ in range(REMOVAL_TRIES):
         for group in groups:
@@ -96,17 +106,17 @@ def remove_node(config: AgentConfig) -> None:
 
 def pod_uids(config: AgentConfig) -> set[str]:
     """Uids of all pods that have a group on this node."""
-    out = set()
-    for directory in _node_groups(config):
-        for group in (*directory.glob("pod*"), *directory.glob("*/pod*")):
-            out.add(group.name.removeprefix("pod"))
-    return out
+    return {
+        group.name.removeprefix("pod")
+        for directory in _node_groups(config)
+        for service in _CLASSES
+        for group in directory.glob(_of_pod(service, "*"))
+    }
 
 
 def _node_groups(config: AgentConfig) -> Iterator[Path]:
-    relative = f"{config.kubelet.cgroup_root.strip('/')}/{top(config)}/{config.node_name}".lstrip("/")
     for hierarchy in _hierarchies():
-        directory = hierarchy / relative
+        directory = hierarchy / _of_node(config)
         if directory.is_dir():
             yield directory
 

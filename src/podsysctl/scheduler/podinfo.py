@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import orjson
-
-from podsysctl.objects import resources
+from podsysctl.objects import keptjson, resources
 from podsysctl.objects.quantity import NANO, Quantity, parse_quantity
 
 Object = dict[str, Any]
@@ -55,7 +53,7 @@ class PodInfo:
     def placement(self) -> bytes:
         """All of it that is compared with a Node object alone; the same for the pods of one template."""
         spec = self.spec
-        return orjson.dumps([spec.get(name) for name in ("nodeName", "nodeSelector", "affinity", "tolerations")])
+        return keptjson.dumps([spec.get(name) for name in ("nodeName", "nodeSelector", "affinity", "tolerations")])
 
     @cached_property
     def requests(self) -> dict[str, int]:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from podsysctl.base import clock
+from podsysctl.objects import keptjson
 from podsysctl.objects.patch import comparison, fieldset, typed
 from podsysctl.objects.quote import quote
 from podsysctl.objects.schema import Schema
@@ -121,8 +122,7 @@ def decode(entries: Any) -> Managers:
             raise ValueError(f"invalid fieldsType {quote(kind)} in managed fields entry {index}")
         key = identity(entry.get("manager", ""), operation, version, entry.get("subresource", ""))
         key = key._replace(manager=entry.get("manager", ""))
-        # Copied, since orjson leaves the spare room of its buffer to each object that it returns.
-        text = bytes(memoryview(orjson.dumps(entry.get("fieldsV1"))))
+        text = keptjson.dumps(entry.get("fieldsV1"))
         out[key] = Owned(_decoded(text), version, entry.get("time") or "", text)
     return out
 
