@@ -54,6 +54,7 @@ class HostState:
     rules: tuple[str, ...]
     sysctls: tuple[tuple[str, str], ...]
     control_groups: tuple[str, ...]
+    shim_sockets: tuple[str, ...]
 
     def added_since(self, before: HostState) -> dict[str, list[object]]:
         """What is here now and was not before, by kind; something that others removed meanwhile is no matter."""
@@ -83,7 +84,7 @@ def kernel_namespaces() -> tuple[str, ...]:
 
 
 def host_state() -> HostState:
-    """Links, mounts, kernel namespaces, firewall rules, values and control groups of this host now."""
+    """Links, mounts, kernel namespaces, firewall rules, values, control groups and sockets of shims now."""
     links = tuple(sorted(os.listdir("/sys/class/net")))
     mounts = tuple(sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()))
     rules = tuple(
@@ -94,7 +95,9 @@ def host_state() -> HostState:
         if not line.startswith(("#", ":", "*", "COMMIT"))
     )
     values = tuple((name, Path("/proc/sys", name).read_text()) for name in WATCHED_SYSCTLS)
-    return HostState(links, mounts, kernel_namespaces(), rules, values, control_groups.present())
+    sockets = Path("/run/containerd/s")
+    names = tuple(sorted(os.listdir(sockets))) if sockets.is_dir() else ()
+    return HostState(links, mounts, kernel_namespaces(), rules, values, control_groups.present(), names)
 
 
 SETTLE_S = 20.0

@@ -16,12 +16,11 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from podsysctl.runtime import commands, cri_pb2, processes, sweep
+from podsysctl.runtime import commands, cri_pb2, shims, sweep
 from podsysctl.runtime.service import RuntimeService
 
 _log = logging.getLogger(__name__)
 
-_SHIM = "containerd-shim-runc-v2"
 _NAMESPACE = "k8s.io"
 _NETNS = "*/netns/cni-*"
 """Network namespaces below containerd's state, whatever its CRI plugin is called in this version."""
@@ -35,14 +34,14 @@ async def remove(
     `state` is containerd's state directory, `leases` that of host-local. What is younger than `older_than_s` is left
     alone: it may belong to a sandbox that is being made. With 0, nobody may create sandboxes meanwhile.
     """
-    holders = [pid for pid in processes.find(_SHIM, str(socket)) if _process_age_s(pid) >= older_than_s]
+    holders = [pid for pid in shims.find(socket) if _process_age_s(pid) >= older_than_s]
     addresses = _aged(leases, "*/*", older_than_s)
     mounted = _aged(state, _NETNS, older_than_s)
     sandboxes = await service.list_pod_sandbox()
     known = {sandbox.id for sandbox in sandboxes} | {c.id for c in await service.list_containers()}
     removed = 0
     for pid in holders:
-        task = _task_of(pid)
+        task = shims.task_of(pid)
         if task and task not in known:
             await _remove_task(socket, task)
             removed += 1
@@ -80,15 +79,6 @@ def _process_age_s(pid: int) -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
-def _task_of(pid: int) -> str:
-    """The id that a shim was started for; '' when the process has gone."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return ""
-    return words[words.index(b"-id") + 1].decode() if b"-id" in words else ""
-
-
 async def _remove_task(socket: Path, task: str) -> None:
     """Kill the task and forget its container; its shim ends with it. What is gone already is no error."""
     ctr = ("ctr", "--address", str(socket), "--namespace", _NAMESPACE)
@@ -97,8 +87,7 @@ async def _remove_task(socket: Path, task: str) -> None:
             await commands.run(*ctr, *words)
         except commands.CommandError as error:
             _log.info("leftover %s: %s", task[:13], error.message)
-    left = [pid for pid in processes.find(_SHIM, str(socket)) if _task_of(pid) == task]
-    await processes.kill_all(left, 5.0)
+    await shims.kill([pid for pid in shims.find(socket) if shims.task_of(pid) == task], 5.0)
     sweep.remove_results([task])
 
 

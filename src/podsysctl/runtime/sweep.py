@@ -14,9 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from podsysctl.base.errors import PodsysctlError
-from podsysctl.runtime import commands, processes
+from podsysctl.runtime import commands, processes, shims
 
-_SHIM = "containerd-shim-runc-v2"
 _SHARED = ("/run/containerd/s", "/run/containerd/fifo", "/run/containerd", "/var/lib/cni/results", "/var/lib/cni")
 """Directories that the shim and libcni make whatever they are told; taken away when nothing is in them."""
 
@@ -27,7 +26,7 @@ async def sweep(state: Path, socket: Path, cgroup_parents: Iterable[str]) -> Non
     """End leftover containers and shims of one runtime, and remove empty cgroups. Raises PodsysctlError."""
     await _delete_containers(state)
     stuck: list[int] = []
-    await processes.kill_all(processes.find(_SHIM, str(socket)), _KILL_WAIT_S, stuck.append)
+    await shims.kill(shims.find(socket), _KILL_WAIT_S, stuck.append)
     remove_cgroups(cgroup_parents)
     if stuck:
         raise PodsysctlError(f"processes {', '.join(map(str, stuck))} did not end after SIGKILL")
