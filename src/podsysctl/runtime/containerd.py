@@ -231,7 +231,7 @@ class PrivateContainerd:
             durable.write(script, own_root.script(str(found.runc)), mode=0o700)
             await commands.run(str(script), "--version")
         except (OSError, ValueError, commands.CommandError) as error:
-            raise PodsysctlError(f"runc cannot be started in this chroot: {error}") from error
+            raise PodsysctlError(f"runc cannot be started with this root directory: {error}") from error
         return replace(found, runc=script)
 
     @property
