@@ -135,6 +135,18 @@ def test_runtime_of_a_killed_cluster_stays_known(tmp_path: Path) -> None:
     assert files.read_last_state() == replace(told, pid=0)
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"pid": 1}', '{"nodes": [], "up_arguments": [], "more": 1}'])
+def test_state_of_another_version_is_one_error_and_replaced_by_a_start(tmp_path: Path, text: str) -> None:
+    """`status` and `down` say so; `up` does not stumble over it."""
+    files = machine_files.MachineFiles(tmp_path / "d")
+    with files.lock():
+        (files.data_dir / "machine.json").write_text(text)
+        with pytest.raises(machine_files.ForeignStateError, match="was not written by this version"):
+            files.read_state()
+        files.forget_process()
+    assert files.read_state() is None
+
+
 def test_process_that_ended_meanwhile_is_no_error_to_down(tmp_path: Path) -> None:
     """Between the look at the lock and the signal the cluster may end by itself."""
     gone = subprocess.Popen([sys.executable, "-c", ""])

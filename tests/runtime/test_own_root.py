@@ -144,5 +144,5 @@ async def test_runc_is_started_by_the_script_in_a_chroot_alone(
     script = tmp_path / "containerd" / "runc"
     assert await containerd._for_our_root(found) == replace(found, runc=script)
     assert str(found.runc) in script.read_text()
-    with pytest.raises(PodsysctlError, match=r"runc cannot be started with this root directory: runc --version: .*No such file"):
+    with pytest.raises(PodsysctlError, match=r"with this root directory: runc --version: .*No such file"):
         await containerd._for_our_root(replace(found, runc=tmp_path / "none"))

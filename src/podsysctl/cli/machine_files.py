@@ -55,6 +55,12 @@ class ForeignDirectoryError(PodsysctlError):
     reason = "ForeignDirectory"
 
 
+class ForeignStateError(PodsysctlError):
+    """What a cluster told about itself is of another version, or damaged."""
+
+    reason = "ForeignState"
+
+
 @dataclass(frozen=True, slots=True)
 class MachineState:
     """What a running cluster wrote down for `status` and `down`.
@@ -119,9 +125,9 @@ class MachineFiles:
         return None if state is None or state.pid == 0 else state
 
     def read_last_state(self) -> MachineState | None:
-        """What the last start told, also when nothing serves any more; None after `down`."""
+        """What the last start told, also when nothing serves any more; None after `down`. Raises PodsysctlError."""
         try:
-            raw = json.loads(self._state.read_text())
+            text = self._state.read_text()
         except FileNotFoundError:
             return None
         except PermissionError as error:
@@ -130,13 +136,22 @@ class MachineFiles:
             ) from error
         except OSError as error:
             raise PodsysctlError(f"{self._state} cannot be read: {error.strerror}") from error
-        raw["nodes"] = tuple(raw["nodes"])
-        raw["up_arguments"] = tuple(raw["up_arguments"])
-        return MachineState(**raw)
+        try:
+            raw = json.loads(text)
+            lists = {name: tuple(raw[name]) for name in ("nodes", "up_arguments")}
+            return MachineState(**{**raw, **lists})
+        except (ValueError, TypeError, KeyError) as error:
+            raise ForeignStateError(
+                f"{self._state} was not written by this version", hint="`podsysctl up` with the same flags replaces it"
+            ) from error
 
     def forget_process(self) -> None:
         """Nothing serves any more; where the pods of the last cluster are stays known."""
-        state = self.read_last_state()
+        try:
+            state = self.read_last_state()
+        except ForeignStateError:
+            self.remove_state()  # a start tells everything anew
+            return
         if state is not None:
             self.write_state(replace(state, pid=0))
 
