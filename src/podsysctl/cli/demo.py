@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -66,7 +67,7 @@ class Stage:
         Raises DemoError when it fails and should not, or the other way round.
         """
         argv = [*PROGRAM, *words[1:]] if words[0] == "podsysctl" else list(words)
-        print(f"$ {' '.join(_quoted(w) for w in words)}", flush=True)
+        print(f"$ {shlex.join(words)}", flush=True)
         done = subprocess.run(
             argv, env=self._environment, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
         )
@@ -94,7 +95,7 @@ class Stage:
         Raises DemoError when it goes on for too long.
         """
         argv = [*PROGRAM, *words[1:]] if words[0] == "podsysctl" else list(words)
-        print(f"$ {' '.join(_quoted(w) for w in words)}", flush=True)
+        print(f"$ {shlex.join(words)}", flush=True)
         process = subprocess.Popen(argv, env=self._environment, stdout=subprocess.PIPE, text=True)
         limit = threading.Timer(COMMAND_TIMEOUT_S, process.kill)
         limit.start()
@@ -123,14 +124,10 @@ class Stage:
             ).stdout
             if contains in text or time.monotonic() > deadline:
                 end = "" if text.endswith("\n") or not text else "\n"
-                print(f"$ {' '.join(_quoted(w) for w in words)}\n{text}", end=end, flush=True)
+                print(f"$ {shlex.join(words)}\n{text}", end=end, flush=True)
                 self.check(contains in text, f"it prints {contains!r}")
                 return text
             time.sleep(0.1)
-
-
-def _quoted(word: str) -> str:
-    return f"'{word}'" if any(c in word for c in ' ;|&*?{}$"') else word
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,6 +139,8 @@ def run(args: argparse.Namespace) -> int:
     """Start, walk, stop. Exits 0 only if every line held and the host is as before."""
     from podsysctl.cli import demo_chapter
 
+    if os.geteuid() != 0:
+        raise PodsysctlError("`podsysctl demo` needs root, as `podsysctl up` does", hint="sudo podsysctl demo")
     data_dir: Path = args.data_dir
     stage = Stage(data_dir / "kubeconfig")
     before = host_values()

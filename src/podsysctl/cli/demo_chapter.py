@@ -96,7 +96,7 @@ def safe_pod(stage: Stage, manifests: Path) -> None:
     text = stage.cluster("exec", "sysctl-example", "--", "id", "-u")
     stage.check(text.strip() == "2000", "the container runs as user 2000")
     text = stage.cluster(
-        "get", "pod", "sysctl-example", "-o", "jsonpath={.status.conditions[?(@.type=='SysctlsVerified')].status}"
+        "get", "pod", "sysctl-example", "-o", 'jsonpath={.status.conditions[?(@.type=="SysctlsVerified")].status}'
     )
     stage.check(text.strip() == "True", "every declared value was read back in the pod")
 

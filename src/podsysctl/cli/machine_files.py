@@ -213,9 +213,10 @@ class MachineLock:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._fd)
+            where = "" if path.parent == DATA_DIR else f" --data-dir {path.parent}"
             raise AlreadyRunningError(
                 f"a cluster already runs in {path.parent}",
-                hint="`podsysctl status` shows it, `podsysctl down` stops it",
+                hint=f"`podsysctl status{where}` shows it, `podsysctl down{where}` stops it",
             ) from error
 
     def __enter__(self) -> MachineLock:

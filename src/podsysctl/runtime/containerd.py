@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from podsysctl.runtime import (
     orphans,
     own_root,
     processes,
+    shims,
     sweep,
 )
 from podsysctl.runtime.binaries import Binaries, find_binaries
@@ -193,6 +195,8 @@ class PrivateContainerd:
                 await self.stop()
             with attempts.step():
                 await sweep.sweep(self.paths.state, self.paths.socket, cgroup_parents)
+            with attempts.step():
+                shims.remove_dead_sockets(self._first_start_s())
             ended = not attempts.failures
             chosen = self.pod_network()
             if chosen is not None:
@@ -218,6 +222,11 @@ class PrivateContainerd:
                 await sweep.remove_tree(directory)
                 directory.mkdir(parents=True, mode=0o711)
             marker.write_text(boot)
+
+    def _first_start_s(self) -> float:
+        """When this runtime was first started since `destroy` or the boot; now, when it was not."""
+        marker = self._state / "boot_id"
+        return marker.stat().st_mtime if marker.exists() else time.time()
 
     async def _for_our_root(self, found: Binaries) -> Binaries:
         """In a chroot, runc by a script of ours that first makes our root the one that an exec enters; it is tried.

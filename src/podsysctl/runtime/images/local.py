@@ -60,10 +60,13 @@ class LocalImages:
         return True
 
     async def build_toolbox(self) -> None:
-        """Build both images from the machine's commands as they are now, and import them."""
-        self._archive.parent.mkdir(parents=True, exist_ok=True)
+        """Build both images from the machine's commands as they are now, and import them. Raises PodsysctlError."""
         wanted = (await asyncio.to_thread(toolbox.contents)).to_json()
-        await asyncio.to_thread(toolbox.build, self._archive)
+        try:
+            self._archive.parent.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(toolbox.build, self._archive)
+        except OSError as error:
+            raise PodsysctlError(f"the toolbox image cannot be made at {self._archive}: {error.strerror}") from error
         await self._import(self._archive, (TOOLBOX, PAUSE))
         self._contents.write_text(wanted)
 
