@@ -70,14 +70,14 @@ def _is_dead(path: Path) -> bool:
     return False
 
 
-def _sockets_of(pid: int) -> list[Path]:
-    """The files of the sockets that a shim listens on."""
+def _sockets_of(pid: int) -> set[Path]:
+    """The files of the sockets that a shim listens on or is connected to."""
     inodes = set()
     with contextlib.suppress(OSError):  # it ended meanwhile
         for fd in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
                 inodes.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
-    return [Path(path) for inode, path in _bound() if path.startswith(_SOCKETS) and f"socket:[{inode}]" in inodes]
+    return {Path(path) for inode, path in _bound() if path.startswith(_SOCKETS) and f"socket:[{inode}]" in inodes}
 
 
 def _bound() -> Iterator[tuple[str, str]]:
