@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from podsysctl.base.errors import PodsysctlError, UsageError, first_error
-from podsysctl.cli import machine_files
+from podsysctl.cli import down, machine_files
 
 HELP = """Start a Kubernetes-compatible cluster on this machine: API server, scheduler, controllers and one
 or more node agents in one process, and a private containerd. Needs root.
@@ -20,7 +20,6 @@ Without --masters and --workers there is one node with both roles, named after t
 DEFAULT_PORT = 6443
 PORT_MAX = 65535
 START_TIMEOUT_S = 90.0
-STOP_TIMEOUT_S = 30.0
 _POLL_S = 0.05
 
 
@@ -170,7 +169,7 @@ def _background(args: argparse.Namespace) -> int:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(STOP_TIMEOUT_S)
+        process.wait(down.STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -178,8 +177,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _undo(files: machine_files.MachineFiles) -> str:
     """Take away what a first start made on this machine before it failed; what kept it from that, or ''."""
-    from podsysctl.cli import down
-
     try:
         with files.lock():
             down.clean(files, wipe=False)

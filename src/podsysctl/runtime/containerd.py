@@ -131,20 +131,24 @@ class PrivateContainerd:
 
         To be called after `start` and before anyone asks for a new sandbox. Raises PodsysctlError.
         """
-        async with RuntimeService(self.endpoint) as service:
-            return await orphans.remove(service, self.paths.socket, self.paths.state, self._leases)
+        return await self._remove_orphans(0.0)
 
     async def watch_orphans(self) -> None:
         """Look for such leftovers now and then, until cancelled: a call that was cut off may end after our start."""
         while True:
             await asyncio.sleep(_ORPHAN_INTERVAL_S)
             try:
-                async with RuntimeService(self.endpoint) as service:
-                    await orphans.remove(
-                        service, self.paths.socket, self.paths.state, self._leases, older_than_s=_ORPHAN_AGE_S
-                    )
+                await self._remove_orphans(_ORPHAN_AGE_S)
             except PodsysctlError as error:
                 _log.warning("leftovers are looked for again later: %s", error.message)
+
+    async def _remove_orphans(self, older_than_s: float) -> int:
+        async with RuntimeService(self.endpoint) as service:
+            removed = await orphans.remove(
+                service, self.paths.socket, self.paths.state, self._leases, older_than_s=older_than_s
+            )
+        shims.remove_dead_sockets(self._first_start_s())
+        return removed
 
     async def stop(self) -> None:
         """Stop containerd. Pods go on running, and `start` finds them again. Idempotent."""

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from podsysctl.runtime import commands, cri_pb2, shims, sweep
+from podsysctl.runtime import commands, cri_pb2, processes, shims, sweep
 from podsysctl.runtime.service import RuntimeService
 
 _log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ async def _remove_task(socket: Path, task: str) -> None:
             await commands.run(*ctr, *words)
         except commands.CommandError as error:
             _log.info("leftover %s: %s", task[:13], error.message)
-    await shims.kill([pid for pid in shims.find(socket) if shims.task_of(pid) == task], 5.0)
+    await processes.kill_all([pid for pid in shims.find(socket) if shims.task_of(pid) == task], 5.0)
     sweep.remove_results([task])
 
 

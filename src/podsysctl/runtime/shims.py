@@ -1,4 +1,4 @@
-"""The shims of one containerd: processes that hold its containers, found by its socket, and ended with their own.
+"""The shims of one containerd: processes that hold its containers, found by its socket; and what they leave.
 
 A shim outlives containerd and listens on a socket in a directory that all runtimes of the host share. One that is
 killed leaves that file behind, and so does containerd when the caller of a sandbox's start is killed.
@@ -7,9 +7,7 @@ killed leaves that file behind, and so does containerd when the caller of a sand
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from podsysctl.runtime import processes
@@ -33,25 +31,12 @@ def task_of(pid: int) -> str:
     return words[words.index(b"-id") + 1].decode() if b"-id" in words else ""
 
 
-async def kill(pids: list[int], wait_s: float, on_stuck: Callable[[int], None] = lambda _: None) -> None:
-    """SIGKILL shims, wait for each, and remove their sockets; `on_stuck` hears of those that did not end in time."""
-    sockets = {pid: _sockets_of(pid) for pid in pids}
-    stuck: list[int] = []
-    await processes.kill_all(pids, wait_s, stuck.append)
-    for pid, paths in sockets.items():
-        if pid in stuck:
-            on_stuck(pid)
-            continue
-        for path in paths:
-            path.unlink(missing_ok=True)
-
-
 def remove_dead_sockets(since_s: float, directory: Path = Path(_SOCKETS)) -> None:
     """Remove sockets that were made since then and that nobody listens on. Whose shim made one cannot be told from
     it, and it serves nobody any more.
     """
     paths = list(directory.iterdir()) if directory.is_dir() else []
-    listening = {path for _, path in _bound()}  # read after the names: what is being made now is among these
+    listening = _bound()  # read after the names: what is being made now is among these
     for path in paths:
         with contextlib.suppress(FileNotFoundError):  # its shim ended meanwhile
             if str(path) not in listening and path.stat().st_mtime >= since_s and _is_dead(path):
@@ -70,19 +55,7 @@ def _is_dead(path: Path) -> bool:
     return False
 
 
-def _sockets_of(pid: int) -> set[Path]:
-    """The files of the sockets that a shim listens on or is connected to."""
-    inodes = set()
-    with contextlib.suppress(OSError):  # it ended meanwhile
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError):
-                inodes.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
-    return {Path(path) for inode, path in _bound() if path.startswith(_SOCKETS) and f"socket:[{inode}]" in inodes}
-
-
-def _bound() -> Iterator[tuple[str, str]]:
-    """Inode and path of every socket that has a file (proc(5), net/unix)."""
-    for line in Path("/proc/net/unix").read_text(errors="surrogateescape").splitlines()[1:]:
-        words = line.split(maxsplit=7)
-        if len(words) == 8:
-            yield words[6], words[7]
+def _bound() -> set[str]:
+    """The path of every socket of our network namespace that has a file (proc(5), net/unix)."""
+    lines = Path("/proc/net/unix").read_text(errors="surrogateescape").splitlines()[1:]
+    return {words[7] for line in lines if len(words := line.split(maxsplit=7)) == 8}

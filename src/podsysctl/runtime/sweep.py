@@ -26,7 +26,7 @@ async def sweep(state: Path, socket: Path, cgroup_parents: Iterable[str]) -> Non
     """End leftover containers and shims of one runtime, and remove empty cgroups. Raises PodsysctlError."""
     await _delete_containers(state)
     stuck: list[int] = []
-    await shims.kill(shims.find(socket), _KILL_WAIT_S, stuck.append)
+    await processes.kill_all(shims.find(socket), _KILL_WAIT_S, stuck.append)
     remove_cgroups(cgroup_parents)
     if stuck:
         raise PodsysctlError(f"processes {', '.join(map(str, stuck))} did not end after SIGKILL")
