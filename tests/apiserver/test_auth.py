@@ -17,7 +17,7 @@ from podsysctl.apiserver.auth.user import UserInfo
 from podsysctl.apiserver.pki import Authority
 from podsysctl.apiserver.store import Store
 from podsysctl.objects import tuning
-from tests.apiserver.api import PODS, Api, client_tls
+from tests.apiserver.api import CONFIG_MAPS, PODS, Api, client_tls, config_map
 
 RBAC = "rbac.authorization.k8s.io"
 ALICE = UserInfo("alice", ("dev", "system:authenticated"))
@@ -316,3 +316,28 @@ async def test_rights_that_one_lacks_cannot_be_given(api: Api) -> None:
     refused = await api.call("POST", f"{path}/roles", role, headers=as_eve)
     assert '{APIGroups:[""], Resources:["nodes"], Verbs:["get"]}' in refused.message
     assert (await api.call("POST", f"{path}/rolebindings", grant("c", "nothing"), headers=as_eve)).code == 404
+
+
+async def test_rule_with_resource_names_allows_lists_and_watches_of_those_names_alone(api: Api) -> None:
+    """A list or watch that a field selector or the path limits to one name asks for that name, and shows no other."""
+    path = f"/apis/{RBAC}/v1/namespaces/default"
+    kind, metadata = {"apiVersion": f"{RBAC}/v1"}, {"metadata": {"name": "one"}}
+    role = {**kind, **metadata, "kind": "Role", "rules": [rule("list,watch", "configmaps", names="a")]}
+    binding = {**kind, **metadata, "kind": "RoleBinding", "roleRef": role_ref("one", "Role")}
+    await api.make(f"{path}/roles", role)
+    subject = {"kind": "User", "name": "eve", "apiGroup": RBAC}
+    await api.make(f"{path}/rolebindings", {**binding, "subjects": [subject]})
+    for name in ("a", "b"):
+        await api.make(CONFIG_MAPS, config_map(name))
+    as_eve = {"Impersonate-User": "eve"}
+    listed = await api.call("GET", CONFIG_MAPS, headers=as_eve, fieldSelector="metadata.name=a")
+    assert [item["metadata"]["name"] for item in listed.body["items"]] == ["a"]
+    for selector in ("metadata.name=b", "metadata.name!=a", "metadata.name=a/b", ""):
+        refused = await api.call("GET", CONFIG_MAPS, headers=as_eve, fieldSelector=selector)
+        assert refused.code == 403, selector
+    watched = CONFIG_MAPS.replace("/v1/", "/v1/watch/")
+    seen = await api.call("GET", f"{watched}/a", headers=as_eve, timeoutSeconds=1)
+    assert seen.body["object"]["metadata"]["name"] == "a", "one event is one document"
+    assert (await api.call("GET", f"{watched}/b", headers=as_eve, timeoutSeconds=1)).code == 403
+    other = await api.call("GET", f"{watched}/a", headers=as_eve, timeoutSeconds=1, fieldSelector="metadata.name=b")
+    assert (other.code, other.message) == (400, "fieldSelector metadata.name doesn't match requested name")

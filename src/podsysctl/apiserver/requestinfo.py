@@ -1,4 +1,4 @@
-"""What a request asks for, read from its method and path alone.
+"""What a request asks for, read from its method, path and query alone.
 
 Authorization, audit and routing all use this one reading. Rules follow Kubernetes 1.36
 `apiserver/pkg/endpoints/request/requestinfo.go`.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from podsysctl.objects import selectors
+from podsysctl.objects.selectors import SelectorError
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
@@ -60,7 +63,9 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
         if len(parts) > 2 and parts[2] not in _NAMESPACE_SUBRESOURCES:
             parts = parts[2:]
     name = parts[1] if len(parts) > 1 else ""
-    verb = _collective(verb, query) if not name else verb
+    if not name:
+        name = _selected_name(query) if verb == "get" else ""
+        verb = _collective(verb, query)
     selecting = verb in ("list", "watch", "deletecollection")
     return RequestInfo(
         path=path,
@@ -83,6 +88,15 @@ def _collective(verb: str, query: Mapping[str, str]) -> str:
     if verb == "get":
         return "watch" if is_true(query.get("watch")) else "list"
     return "deletecollection" if verb == "delete" else verb
+
+
+def _selected_name(query: Mapping[str, str]) -> str:
+    """The one name that a list or watch is limited to: a rule with `resourceNames` may allow it."""
+    try:
+        name = selectors.parse_field_selector(query.get("fieldSelector", "")).exact("metadata.name") or ""
+    except SelectorError:
+        return ""  # the handler refuses it
+    return "" if name in (".", "..") or "/" in name or "%" in name else name
 
 
 def is_true(value: str | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -11,7 +11,7 @@ from podsysctl.apiserver.options import ListOptions
 from podsysctl.apiserver.resource import Resource
 from podsysctl.apiserver.storeindex import Item, Topic
 from podsysctl.objects import selectors, status
-from podsysctl.objects.selectors import FieldSelector, LabelSelector, SelectorError
+from podsysctl.objects.selectors import FieldSelector, FieldTerm, LabelSelector, SelectorError
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +88,15 @@ def parse(resource: Resource, options: ListOptions) -> Selection:
     except SelectorError as error:
         raise status.bad_request(error.message) from error
     return Selection(resource, labels, fields)
+
+
+def named(chosen: Selection, name: str) -> Selection:
+    """The selection of a path that names an object, which is all it may show. Raises StatusError 400.
+
+    Source: Kubernetes 1.36 `apiserver/pkg/endpoints/handlers/get.go`.
+    """
+    if not name or chosen.name == name:
+        return chosen
+    if not chosen.fields.empty:
+        raise status.bad_request("fieldSelector metadata.name doesn't match requested name")
+    return replace(chosen, fields=FieldSelector((FieldTerm("metadata.name", name, True),)))

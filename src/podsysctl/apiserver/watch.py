@@ -32,7 +32,7 @@ _ADDED, _MODIFIED, _DELETED = ChangeType.ADDED, ChangeType.MODIFIED, ChangeType.
 async def watch(call: Call) -> web.StreamResponse:
     """Stream changes until the client leaves, the time is over or the client is too slow."""
     wanted = options.parse_list(call.query, watch=True)
-    chosen = selection.parse(call.resource, wanted)
+    chosen = selection.named(selection.parse(call.resource, wanted), call.info.name)
     shaper = Shaper(call, respond.output_of(call))
     if wanted.send_initial_events:
         check_known_revision(call, wanted.resource_version)
