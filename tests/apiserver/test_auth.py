@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -261,6 +263,32 @@ async def test_audit_log_has_writes_and_refusals(api: Api) -> None:
         ("kubernetes-admin", "create", 422),
         ("mallory", "list", 403),
     ]
+
+
+async def test_header_that_is_no_text_keeps_no_request_out_of_the_audit_log(api: Api) -> None:
+    """A write whose User-Agent is no UTF-8 is answered and logged; so is whoever impersonates such a name."""
+    odd = "\udcff"  # a byte 0xff, as aiohttp writes and reads it
+    tls = client_tls(api.server, "admin", "kubernetes-admin", ("system:masters",))
+
+    stranger = ssl.create_default_context(cadata=api.server.authority.ca_pem.decode())
+
+    async def answer(method: str, path: str, header: str, body: bytes, tls: ssl.SSLContext = tls) -> bytes:
+        reader, writer = await asyncio.open_connection(api.server.config.address, api.server.port, ssl=tls)
+        lines = (f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", header, f"Content-Length: {len(body)}")
+        writer.write("\r\n".join(lines).encode(errors="surrogateescape") + b"\r\n\r\n" + body)
+        async with asyncio.timeout(5):
+            head = await reader.readuntil(b"\r\n")
+        writer.close()
+        return head
+
+    made = await answer("POST", CONFIG_MAPS, f"User-Agent: {odd}", orjson.dumps(config_map("odd")))
+    assert made == b"HTTP/1.1 201 Created\r\n"
+    refused = await answer("DELETE", f"{CONFIG_MAPS}/odd", f"Impersonate-User: {odd}", b"")
+    assert refused == b"HTTP/1.1 403 Forbidden\r\n"
+    lines = [orjson.loads(line) for line in api.server.config.audit_log.read_bytes().splitlines()[-2:]]
+    assert [(line["verb"], line["code"]) for line in lines] == [("create", 201), ("delete", 403)]
+    unknown = await answer("GET", CONFIG_MAPS, f"Authorization: Bearer {odd}", b"", stranger)
+    assert unknown == b"HTTP/1.1 401 Unauthorized\r\n"
 
 
 async def test_metrics_count_requests_and_objects(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,7 @@ class AuditLog:
             "user": trail.user,
             **rest,
         }
-        line = orjson.dumps(entry) + b"\n"
+        line = _encoded(entry) + b"\n"
         try:
             if self._size + len(line) > limits.AUDIT_LOG_BYTES:
                 self._rotate()
@@ -82,3 +83,11 @@ class AuditLog:
         os.close(self._fd)
         self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = 0
+
+
+def _encoded(entry: dict[str, Any]) -> bytes:
+    """One line: bytes of a header that are no UTF-8 must not keep a request out of the log."""
+    try:
+        return orjson.dumps(entry)
+    except orjson.JSONEncodeError:
+        return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

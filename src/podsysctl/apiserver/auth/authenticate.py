@@ -62,7 +62,7 @@ class Authenticator:
         """The user of a static token."""
         found = None
         for known, user in self._static.items():
-            if hmac.compare_digest(known.encode(), token.encode()):
+            if hmac.compare_digest(known.encode(), token.encode(errors="surrogateescape")):
                 found = user
         return found
 
@@ -92,14 +92,14 @@ def impersonated(http: web.Request) -> UserInfo | None:
     headers = http.headers
     if not any(header[: len(_PREFIX)].lower() == _PREFIX for header in headers):
         return None
-    name = headers.get(_USER, "")
-    groups = tuple(headers.getall(_GROUP, ()))
+    name = _text(headers.get(_USER, ""))
+    groups = tuple(map(_text, headers.getall(_GROUP, ())))
     extra: dict[str, tuple[str, ...]] = {}
     for header in headers:
         if header.lower().startswith(_EXTRA):
             key = unquote(header[len(_EXTRA) :].lower())
-            extra[key] = tuple(headers.getall(header))
-    uid = headers.get(_UID, "")
+            extra[key] = tuple(map(_text, headers.getall(header)))
+    uid = _text(headers.get(_UID, ""))
     if not name:
         if groups or extra or uid:
             parts = f"requested [{' '.join(groups)}] without impersonating a user"
@@ -114,3 +114,8 @@ def impersonated(http: web.Request) -> UserInfo | None:
     if users.AUTHENTICATED_GROUP not in groups:
         groups = (*groups, users.AUTHENTICATED_GROUP)
     return UserInfo(name, groups, uid, extra)
+
+
+def _text(value: str) -> str:
+    """A header's value, in which bytes that are no UTF-8 cannot stop the answer or the audit log."""
+    return value.encode(errors="replace").decode()
