@@ -12,9 +12,11 @@ from typing import Any
 
 import yaml
 
+from podsysctl.base.errors import UsageError
 from podsysctl.base.versions import PROGRAM_VERSION
 from podsysctl.objects import machineconfig as names
 from podsysctl.objects import selectors
+from podsysctl.objects.quote import quote
 from podsysctl.policy.kubelet_config_fields import KubeletConfigError, check_fields
 
 Object = dict[str, Any]
@@ -39,17 +41,25 @@ POINTERS = frozenset(
 
 
 def selected_pools(kubelet_config: Object, pools: Iterable[Object]) -> list[Object]:
-    """The pools whose labels match the selector, by name; an empty selector matches none."""
+    """The pools whose labels match the selector, by name; an empty or broken selector matches none."""
     selector = kubelet_config["spec"].get("machineConfigPoolSelector")
     if not selector or not (selector.get("matchLabels") or selector.get("matchExpressions")):
         return []
-    matching = (p for p in pools if selectors.from_object(selector).matches(p["metadata"].get("labels")))
+    try:
+        wanted = selectors.from_object(selector)
+    except UsageError:
+        return []
+    matching = (p for p in pools if wanted.matches(p["metadata"].get("labels")))
     return sorted(matching, key=lambda pool: str(pool["metadata"]["name"]))
 
 
 def check(kubelet_config: Object, pools: Sequence[Object]) -> None:
     """Everything that refuses a KubeletConfig. Raises KubeletConfigError with upstream's text."""
     spec = kubelet_config["spec"]
+    try:
+        selectors.from_object(spec.get("machineConfigPoolSelector"))
+    except UsageError as error:
+        raise KubeletConfigError(f"invalid label selector: {error.message}") from error
     log_level = spec.get("logLevel")
     if log_level is not None and not 0 <= log_level <= 10:
         raise KubeletConfigError(f"KubeletConfig's LogLevel is not valid [0,10]: {log_level}")
@@ -77,7 +87,8 @@ def _check_static_pods(fields: Object, pool_name: str) -> None:
 def name_suffix(kubelet_config: Object, others: Iterable[Object]) -> str:
     """The suffix of this KubeletConfig's MachineConfigs: remembered, or one above the highest of the pool.
 
-    `others` are the other KubeletConfigs of the pool. Raises KubeletConfigError at the eleventh.
+    `others` are the other KubeletConfigs of the pool. Raises KubeletConfigError at the eleventh, and when another
+    one's suffix, an annotation that anyone may write, is no number.
     """
     known = (kubelet_config["metadata"].get("annotations") or {}).get(names.NAME_SUFFIX)
     if known is not None:
@@ -87,7 +98,7 @@ def name_suffix(kubelet_config: Object, others: Iterable[Object]) -> str:
         for other in others
         if not other["metadata"].get("deletionTimestamp")
     ]
-    numbers = [int(text or 0) for text in used if text is not None]
+    numbers = [_suffix_number(text) for text in used if text is not None]
     if not numbers:
         return ""
     if max(numbers) + 1 >= MOST_PER_POOL:
@@ -96,6 +107,17 @@ def name_suffix(kubelet_config: Object, others: Iterable[Object]) -> str:
             "reached. Please delete old kubelet configs before retrying"
         )
     return str(max(numbers) + 1)
+
+
+def _suffix_number(text: str) -> int:
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise KubeletConfigError(
+            f"could not get kubelet config key: error converting {text} to int: "
+            f"strconv.Atoi: parsing {quote(text)}: invalid syntax"
+        )
+    return int(text)
 
 
 def machine_config_name(pool_name: str, suffix: str) -> str:

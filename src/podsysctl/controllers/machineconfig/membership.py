@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from podsysctl.base.errors import PodsysctlError
+from podsysctl.base.errors import PodsysctlError, UsageError
 from podsysctl.objects import selectors
 
 log = logging.getLogger(__name__)
@@ -107,5 +107,9 @@ def pool_of(node: Object, pools: Iterable[Object]) -> Object | None:
 
 
 def _selects(pool: Object, labels: Mapping[str, str]) -> bool:
+    """Whether a pool's selector matches; one that cannot be understood, which the API takes, selects nothing."""
     selector = pool["spec"].get("nodeSelector")
-    return bool(selector) and selectors.from_object(selector).matches(labels)
+    try:
+        return bool(selector) and selectors.from_object(selector).matches(labels)
+    except UsageError:
+        return False

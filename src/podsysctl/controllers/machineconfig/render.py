@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from podsysctl.base.errors import UsageError
 from podsysctl.base.versions import PROGRAM_VERSION
 from podsysctl.controllers.machineconfig import kubelet_config
 from podsysctl.objects import machineconfig as names
@@ -61,10 +62,15 @@ def base_machine_configs(role: str) -> list[Object]:
 def selected(pool: Object, machine_configs: Iterable[Object]) -> list[Object]:
     """The MachineConfigs of a pool in merge order; rendered ones are never selected.
 
-    Raises machineconfig.RenderError when there is none.
+    Raises machineconfig.RenderError when there is none, and for a selector that cannot be understood.
     """
     selector = pool["spec"].get("machineConfigSelector") or {}
-    wanted = selectors.from_object(selector)
+    try:
+        wanted = selectors.from_object(selector)
+    except UsageError as error:
+        name = pool["metadata"]["name"]
+        text = f"Failed to render configuration for pool {name}: invalid label selector: {error.message}"
+        raise names.RenderError(text) from error
     chosen = [
         mc
         for mc in machine_configs
