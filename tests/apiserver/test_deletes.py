@@ -85,6 +85,17 @@ async def test_finalizers_hold_an_object_until_the_last_is_gone(api: Api) -> Non
     assert (await api.call("GET", f"{CONFIG_MAPS}/m")).code == 404
 
 
+async def test_delete_with_a_grace_beyond_all_time_can_be_cut_short(api: Api) -> None:
+    """The API takes any number of seconds; the end is the last time that can be written, and a shorter one is now."""
+    await scheduled(api, terminationGracePeriodSeconds=9_000_000_000_000)
+    first = (await api.call("DELETE", f"{PODS}/p")).body["metadata"]
+    assert first["deletionGracePeriodSeconds"] == 9_000_000_000_000
+    assert first["deletionTimestamp"] == "9999-12-31T23:59:59Z"
+    assert (await api.call("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 5})).code == 200
+    assert (await api.call("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 0})).code == 200
+    assert (await api.call("GET", f"{PODS}/p")).code == 404
+
+
 async def test_finalizer_outlives_the_grace_of_a_pod(api: Api) -> None:
     """The node's DELETE with period 0 leaves the finalizer's owner to end it."""
     await scheduled(api, finalizers=["a.io/x"])

@@ -41,6 +41,13 @@ def test_look_after_refusal_allows_one_pod_after_ten_seconds() -> None:
     assert due.allowed == 1
 
 
+def test_look_at_a_refusal_at_the_end_of_time_waits() -> None:
+    """A node may write any time that the API can."""
+    late = look([pod(0, startTime="9999-12-31T23:59:59Z")], 2)
+    assert late is not None
+    assert late.allowed == 0
+
+
 def test_look_waits_while_one_is_being_tried() -> None:
     """A pod that is on its way is waited for."""
     waiting = look([pod(0), pod(11, "Pending")], 12)

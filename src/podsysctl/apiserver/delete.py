@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
@@ -24,7 +23,7 @@ from podsysctl.apiserver.shape import load
 from podsysctl.apiserver.store import StaleError
 from podsysctl.apiserver.storeindex import Item
 from podsysctl.apiserver.write import Object, Write, to_storage
-from podsysctl.base.clock import format_time, parse_time
+from podsysctl.base.clock import format_time, parse_time, shifted
 from podsysctl.base.errors import StatusError
 from podsysctl.objects import fielderrors, kinds, status
 from podsysctl.objects import schema as schemas
@@ -298,7 +297,7 @@ def _begin_grace(write: Write, wanted: DeleteOptions, obj: Object) -> tuple[bool
             return False, False
         if wanted.grace_s is None or wanted.grace_s >= running:
             return False, True
-        end = parse_time(metadata["deletionTimestamp"]) + timedelta(seconds=wanted.grace_s - running)
+        end = shifted(parse_time(metadata["deletionTimestamp"]), wanted.grace_s - running)
         period = wanted.grace_s
         if end < clock.now():
             end = clock.now()
@@ -307,7 +306,7 @@ def _begin_grace(write: Write, wanted: DeleteOptions, obj: Object) -> tuple[bool
         metadata["deletionGracePeriodSeconds"] = period
         return True, False
     grace = period_of(obj, wanted.grace_s)
-    metadata["deletionTimestamp"] = format_time(clock.now() + timedelta(seconds=grace))
+    metadata["deletionTimestamp"] = format_time(shifted(clock.now(), grace))
     metadata["deletionGracePeriodSeconds"] = grace
     if metadata.get("generation"):
         metadata["generation"] += 1

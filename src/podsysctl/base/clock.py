@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -68,3 +68,15 @@ def format_micro_time(moment: datetime) -> str:
 def parse_time(text: str) -> datetime:
     """Read either wire form. Raises ValueError on anything else."""
     return datetime.fromisoformat(text)
+
+
+def shifted(moment: datetime, seconds: float) -> datetime:
+    """A time so much later, or earlier when negative; beyond the years 1 to 9999 the first or last that can be written.
+
+    >>> shifted(datetime(2026, 1, 1, tzinfo=UTC), 9_000_000_000_000).year
+    9999
+    """
+    try:
+        return moment + timedelta(seconds=seconds)
+    except OverflowError:
+        return (datetime.max if seconds > 0 else datetime.min).replace(tzinfo=UTC)

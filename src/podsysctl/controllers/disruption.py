@@ -6,7 +6,6 @@ counts `disruptionsAllowed` down; this controller computes it anew from the pods
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from podsysctl.base.clock import parse_time
@@ -191,7 +190,7 @@ class DisruptionController(Reconciler):
             name = pod["metadata"]["name"]
             if is_deleting(pod) or name not in known:
                 continue
-            left_s = (parse_time(known[name]) + timedelta(seconds=DELETION_S) - now).total_seconds()
+            left_s = (parse_time(known[name]) - now).total_seconds() + DELETION_S
             if left_s > 0:
                 out[name] = known[name]
                 waits.append(left_s)

@@ -5,7 +5,7 @@ Source: Kubernetes 1.36 `pkg/api/v1/pod/util.go`, `pkg/controller/controller_uti
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from podsysctl.base.clock import parse_time
@@ -61,7 +61,7 @@ def available_in_s(pod: Object, min_ready_s: int, now: datetime) -> float:
     since = ready_since(pod)
     if since is None:
         return float(min_ready_s)
-    return max(0.0, (since + timedelta(seconds=min_ready_s) - now).total_seconds())
+    return max(0.0, (since - now).total_seconds() + min_ready_s)
 
 
 def restarts(pod: Object) -> int:

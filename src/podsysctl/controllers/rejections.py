@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from podsysctl.base.clock import format_time, parse_time
+from podsysctl.base.clock import format_time, parse_time, shifted
 from podsysctl.controllers import podstate
 from podsysctl.controllers.scope import Object
 
@@ -58,7 +58,7 @@ def look(pods: Iterable[Object], missing: int, now: datetime) -> Brake | None:
         return None
     attempts = _rounds(rejected)
     delay_s = min(FIRST_S * 2 ** min(attempts - 1, 20), LONGEST_S)
-    due = _refused_at(rejected[-1]) + timedelta(seconds=delay_s)
+    due = shifted(_refused_at(rejected[-1]), delay_s)
     reason = podstate.status_of(rejected[-1]).get("message") or REASON
     count = len(rejected)
     subject = "1 pod was" if count == 1 else f"{count} pods were"
