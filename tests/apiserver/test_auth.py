@@ -346,6 +346,20 @@ async def test_rights_that_one_lacks_cannot_be_given(api: Api) -> None:
     assert (await api.call("POST", f"{path}/rolebindings", grant("c", "nothing"), headers=as_eve)).code == 404
 
 
+async def test_role_that_one_could_not_write_can_be_let_go(api: Api) -> None:
+    """Finalizers and owners grant nothing: the garbage collector takes them off, and may change no rule."""
+    path, merge = f"/apis/{RBAC}/v1/clusterroles", "application/merge-patch+json"
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": "r"}, "rules": [rule("*", "*")]}
+    await api.make(path, role)
+    assert (await api.call("DELETE", f"{path}/r", {"propagationPolicy": "Orphan"})).code == 200
+    collector = {"Impersonate-User": "system:kube-controller-manager"}
+    more = {"metadata": {"finalizers": None}, "rules": [rule("*", "*", "apps")]}
+    assert (await api.call("PATCH", f"{path}/r", more, media=merge, headers=collector)).code == 403
+    less = {"metadata": {"finalizers": None}}
+    assert (await api.call("PATCH", f"{path}/r", less, media=merge, headers=collector)).code == 200
+    assert (await api.call("GET", f"{path}/r")).code == 404
+
+
 async def test_rule_with_resource_names_allows_lists_and_watches_of_those_names_alone(api: Api) -> None:
     """A list or watch that a field selector or the path limits to one name asks for that name, and shows no other."""
     path = f"/apis/{RBAC}/v1/namespaces/default"

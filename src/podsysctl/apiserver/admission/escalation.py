@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from podsysctl.apiserver.admission.request import CREATE, UPDATE, AdmissionRequest
+from podsysctl.apiserver.admission.request import CREATE, UPDATE, AdmissionRequest, Object
 from podsysctl.apiserver.auth import coverage
 from podsysctl.apiserver.auth.rbac import Attributes, Rule
 from podsysctl.apiserver.auth.user import MASTERS_GROUP
@@ -19,6 +19,7 @@ from podsysctl.objects.quote import quote
 _GROUP = "rbac.authorization.k8s.io"
 _ROLES = frozenset({"roles", "clusterroles"})
 _BINDINGS = frozenset({"rolebindings", "clusterrolebindings"})
+_OWNERSHIP = frozenset({"ownerReferences", "finalizers", "managedFields"})
 
 
 class RbacEscalation:
@@ -34,7 +35,7 @@ class RbacEscalation:
         obj, kind = request.object, request.kind
         if kind.group != _GROUP or obj is None or request.operation not in (CREATE, UPDATE):
             return
-        if MASTERS_GROUP in request.user.groups:
+        if MASTERS_GROUP in request.user.groups or _only_owners_change(obj, request.old_object):
             return
         if kind.plural in _ROLES and not self._may(request, "escalate", kind.plural, request.name):
             if obj.get("aggregationRule"):
@@ -68,3 +69,13 @@ class RbacEscalation:
             f"user {quote(request.user.name)} (groups={groups}) is attempting to grant RBAC permissions "
             f"not currently held:\n{listed}"
         )
+
+
+def _only_owners_change(obj: Object, old: Object | None) -> bool:
+    """Whether an update grants nothing: the garbage collector lets go of roles that it could not have written."""
+    return old is not None and _without_ownership(obj) == _without_ownership(old)
+
+
+def _without_ownership(obj: Object) -> Object:
+    metadata = {key: value for key, value in obj["metadata"].items() if key not in _OWNERSHIP}
+    return {**obj, "metadata": metadata}
