@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from typing import Any
 import orjson
 import pytest
 
+from podsysctl.apiserver import storelog
 from podsysctl.apiserver.store import CompactedError, KeyExistsError, StaleError, Store
-from podsysctl.apiserver.storeindex import ChangeType
+from podsysctl.apiserver.storeindex import ChangeType, Item
 from podsysctl.apiserver.storelog import StoreFailedError
+from podsysctl.base import limits
 
 PODS = "core/pods"
 
@@ -269,3 +272,36 @@ async def test_compaction_by_age_keeps_what_is_younger(store: Store, monkeypatch
     await store.compact_before(250)
     assert store.compacted == 2
     assert [c.rev async for c in store.history(PODS, "", 2, store.revision)] == [3]
+
+
+async def test_history_that_compaction_overtakes_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch that is catching up learns that changes were removed before it came to them; it never misses any."""
+    monkeypatch.setattr(limits, "STORE_HISTORY_PAGE", 2)
+    item = await store.create(PODS, "ns/a", obj("a"))
+    for n in range(6):
+        item = await store.update(PODS, "ns/a", obj("a", n=n), item.rev)
+    history = store.history(PODS, "", 1, store.revision)
+    assert [(await anext(history)).rev, (await anext(history)).rev] == [2, 3]
+    await store.compact(store.revision)
+    with pytest.raises(CompactedError):
+        await anext(history)
+
+
+async def test_snapshot_that_compaction_overtakes_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read while its versions are being removed is no snapshot."""
+    compacted = threading.Event()
+    load = storelog.load_range
+
+    def late(*arguments: Any) -> list[Item]:
+        compacted.wait(10)
+        return load(*arguments)
+
+    monkeypatch.setattr(storelog, "load_range", late)
+    item = await store.create(PODS, "ns/a", obj("a"))
+    await store.update(PODS, "ns/a", obj("a", n=1), item.rev)
+    reading = asyncio.ensure_future(store.range_at(PODS, item.rev))
+    await asyncio.sleep(0)
+    await store.compact(store.revision)
+    compacted.set()
+    with pytest.raises(CompactedError):
+        await reading

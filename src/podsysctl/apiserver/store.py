@@ -171,13 +171,14 @@ class Store:
         self, resource: str, revision: int, prefix: str = "", after: str = "", limit: int = 0
     ) -> list[Item]:
         """As `range`, but of the objects as they were at a past revision. Raises CompactedError."""
-        if revision < self.compacted:
-            raise CompactedError(revision, self.compacted)
+        self._check_compacted(revision)
         if self._bucket(resource).last_rev <= revision:
             return self.range(resource, prefix, after, limit)
         start = max(prefix, after)
         end = prefix_end(prefix) if prefix else ""
-        return await self._read(lambda db: storelog.load_range(db, resource, start, end, limit, revision))
+        items = await self._read(lambda db: storelog.load_range(db, resource, start, end, limit, revision))
+        self._check_compacted(revision)  # compaction may have gone by while the disk was read
+        return items
 
     # --- writing -------------------------------------------------------------------------------------------
 
@@ -238,8 +239,7 @@ class Store:
 
     async def history(self, resource: str, prefix: str, after: int, until: int) -> AsyncIterator[Change]:
         """Changes with after < revision <= until, oldest first. Raises CompactedError."""
-        if after < self.compacted:
-            raise CompactedError(after, self.compacted)
+        self._check_compacted(after)
         if self._bucket(resource).last_rev <= after:
             return
         while after < until:
@@ -248,6 +248,7 @@ class Store:
                     db, resource, start, until, limits.STORE_HISTORY_PAGE
                 )
             )
+            self._check_compacted(after)  # else the page may lack what was removed between it and the one before
             for change in page:
                 if change.item.key.startswith(prefix):
                     yield change
@@ -262,6 +263,11 @@ class Store:
         if bucket is None:
             bucket = self._buckets[resource] = Bucket(last_rev=self._loaded_rev)
         return bucket
+
+    def _check_compacted(self, revision: int) -> None:
+        """Raises CompactedError when the log no longer has all that happened since a revision."""
+        if revision < self.compacted:
+            raise CompactedError(revision, self.compacted)
 
     async def _compact_step(self, writer: storelog.LogWriter, revision: int) -> int:
         loop = asyncio.get_running_loop()
