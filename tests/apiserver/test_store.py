@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -305,3 +306,18 @@ async def test_snapshot_that_compaction_overtakes_is_refused(store: Store, monke
     compacted.set()
     with pytest.raises(CompactedError):
         await reading
+
+
+async def test_write_after_a_failed_compaction_is_stored(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk while history is removed fails that alone: its transaction is undone."""
+
+    def fail(connection: sqlite3.Connection, _: int) -> int:
+        connection.execute("BEGIN IMMEDIATE")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    item = await store.create(PODS, "ns/a", obj("a"))
+    monkeypatch.setattr(storelog, "compact_step", fail)
+    with pytest.raises(StoreFailedError, match="disk is full"):
+        await store.compact(item.rev)
+    await store.create(PODS, "ns/b", obj("b"))
+    assert store.get(PODS, "ns/b") is not None

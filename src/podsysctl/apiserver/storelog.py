@@ -192,15 +192,19 @@ class LogWriter:
         except (sqlite3.Error, OSError) as error:
             failure = StoreFailedError(f"write to the database failed: {error}")
             self.epoch += 1
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._roll_back()
         for entry in accepted:
             entry.done(failure)
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def _maintain(self, job: _Job) -> None:
         try:
             result = job.run(self._connection)
         except sqlite3.Error as error:
+            self._roll_back()  # else the next batch of writes fails with it
             job.done(0, StoreFailedError(f"maintenance of the database failed: {error}"))
         else:
             job.done(result, None)
