@@ -110,6 +110,33 @@ async def test_pages_count_what_remains(api: Api) -> None:
     assert "remainingItemCount" not in chosen
 
 
+async def test_limit_below_one_is_none(api: Api) -> None:
+    """The whole list comes, also when it is empty, as upstream pages for a positive limit alone."""
+    await fill(api)
+    for limit in ("-1", "-5", "0"):
+        body = (await api.call("GET", CONFIG_MAPS, limit=limit)).body
+        assert names(body) == ["kube-root-ca.crt", *NAMES]
+        assert "continue" not in body["metadata"]
+    assert (await api.call("GET", PODS, limit=-1)).code == 200
+
+
+async def test_snapshot_with_the_greatest_limit_is_whole(api: Api) -> None:
+    """The database is asked for no more than it can count."""
+    await fill(api)
+    version = api.server.context.store.revision
+    await api.make(CONFIG_MAPS, config_map("m9"))
+    query = {"resourceVersion": version, "resourceVersionMatch": "Exact", "limit": 2**63 - 1}
+    assert names((await api.call("GET", CONFIG_MAPS, **query)).body) == ["kube-root-ca.crt", *NAMES]
+
+
+async def test_get_with_a_version_that_is_no_number_is_refused(api: Api) -> None:
+    """As a list is."""
+    path = f"{CONFIG_MAPS}/kube-root-ca.crt"
+    for version in ("a", "\u00b2", "1" * 5000):
+        assert (await api.call("GET", path, resourceVersion=version)).code == 422
+    assert (await api.call("GET", path, resourceVersion="0")).code == 200
+
+
 async def test_page_of_a_compacted_snapshot_expires_with_a_fresh_token(api: Api) -> None:
     """410 says how to go on; the fresh token lists the rest as it is now."""
     await fill(api)

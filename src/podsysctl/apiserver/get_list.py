@@ -38,7 +38,9 @@ class Page:
 
 async def get(call: Call) -> web.StreamResponse:
     """One object."""
-    check_known_revision(call, call.query.get("resourceVersion", ""))
+    version = call.query.get("resourceVersion", "")
+    options.check_version(version)
+    check_known_revision(call, version)
     return respond.send_item(call, current(call))
 
 
@@ -79,8 +81,8 @@ async def read_page(call: Call, wanted: ListOptions, chosen: Selection) -> Page:
 
 
 def check_known_revision(call: Call, version: str) -> None:
-    """Raises StatusError 504 for a revision that is still to come."""
-    if version.isdigit() and int(version) > call.store.revision:
+    """Raises StatusError 504 for a revision that is still to come; `version` is a number or empty."""
+    if version and int(version) > call.store.revision:
         raise status.too_large_resource_version(int(version), call.store.revision)
 
 

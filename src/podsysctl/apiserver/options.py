@@ -5,12 +5,13 @@ Texts follow Kubernetes 1.36 `apimachinery/pkg/apis/meta/internalversion/validat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from podsysctl.apiserver.requestinfo import is_true
-from podsysctl.base.errors import FieldError, StatusError
+from podsysctl.base.errors import FieldError
 from podsysctl.objects import fielderrors, status
 from podsysctl.objects.quote import quote
 
@@ -18,11 +19,15 @@ IGNORE, WARN, STRICT = "Ignore", "Warn", "Strict"
 EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
 
 _MAX_MANAGER = 128
+_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_MOST = 2**63 - 1
+_MOST_DIGITS = 100
+"""Longer numbers, which Python may refuse to read, are out of range whatever they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListOptions:
-    """Of list, watch and deletecollection. `send_initial_events` is None when not given."""
+    """Of list, watch and deletecollection. `send_initial_events` is None when not given, `limit` 0 without one."""
 
     label_selector: str = ""
     field_selector: str = ""
@@ -57,7 +62,7 @@ def parse_list(query: Mapping[str, str], *, watch: bool) -> ListOptions:
         field_selector=query.get("fieldSelector", ""),
         resource_version=query.get("resourceVersion", ""),
         resource_version_match=query.get("resourceVersionMatch", ""),
-        limit=integer(query, "limit") or 0,
+        limit=min(max(integer(query, "limit") or 0, 0), _MOST - 1),  # one more is asked for, to know of the next page
         continue_token=query.get("continue", ""),
         timeout_s=integer(query, "timeoutSeconds"),
         bookmarks=is_true(query.get("allowWatchBookmarks")),
@@ -68,10 +73,7 @@ def parse_list(query: Mapping[str, str], *, watch: bool) -> ListOptions:
         errors = _match_errors(options, watch)
     if errors:
         raise status.invalid_kind("meta.k8s.io", "ListOptions", "", errors)
-    if options.resource_version and not options.resource_version.isascii():
-        raise _bad_version(options.resource_version)
-    if options.resource_version and not options.resource_version.isdigit():
-        raise _bad_version(options.resource_version)
+    check_version(options.resource_version)
     return options
 
 
@@ -121,16 +123,26 @@ def integer(query: Mapping[str, str], name: str) -> int | None:
     text = query.get(name)
     if text is None or text == "":
         return None
-    try:
-        return int(text)
-    except ValueError:
-        raise status.bad_request(f"strconv.ParseInt: parsing {quote(text)}: invalid syntax") from None
+    if _INTEGER.fullmatch(text) is None:
+        raise status.bad_request(f"strconv.ParseInt: parsing {quote(text)}: invalid syntax")
+    if len(text) > _MOST_DIGITS or not -_MOST - 1 <= int(text) <= _MOST:
+        raise status.bad_request(f"strconv.ParseInt: parsing {quote(text)}: value out of range")
+    return int(text)
 
 
-def _bad_version(text: str) -> StatusError:
-    detail = f'strconv.ParseUint: parsing {quote(text)}: invalid syntax'
-    error = fielderrors.invalid("resourceVersion", text, detail)
-    return status.invalid_kind("meta.k8s.io", "ListOptions", "", [error])
+def check_version(text: str) -> None:
+    """Raises StatusError 422 for a resourceVersion that is no 64-bit number; none at all is fine."""
+    if not text:
+        return
+    problem = ""
+    if not (text.isascii() and text.isdigit()):
+        problem = "invalid syntax"
+    elif len(text) > _MOST_DIGITS or int(text) > 2**64 - 1:
+        problem = "value out of range"
+    if problem:
+        detail = f"strconv.ParseUint: parsing {quote(text)}: {problem}"
+        error = fielderrors.invalid("resourceVersion", text, detail)
+        raise status.invalid_kind("meta.k8s.io", "ListOptions", "", [error])
 
 
 def _match_errors(options: ListOptions, watch: bool) -> list[FieldError]:
