@@ -236,6 +236,23 @@ async def test_deleted_definition_takes_its_objects_along(api: Api) -> None:
     assert (await api.call("GET", "/apis/example.com")).code == 404
 
 
+async def test_deleted_definition_takes_objects_along_that_are_not_served(api: Api) -> None:
+    """Nothing is left for a later definition of the same name, whatever was served at the end."""
+    await api.make(CRDS, definition())
+    await api.make(WIDGETS, widget())
+    made = (await api.call("GET", f"{CRDS}/widgets.example.com")).body
+    made["spec"]["versions"][0]["served"] = False
+    assert (await api.call("PUT", f"{CRDS}/widgets.example.com", made)).code == 200
+    assert (await api.call("GET", WIDGETS)).code == 404
+    await api.call("DELETE", f"{CRDS}/widgets.example.com")
+    for _ in range(300):
+        if (await api.call("GET", f"{CRDS}/widgets.example.com")).code == 404:
+            break
+        await asyncio.sleep(0.02)
+    await api.make(CRDS, definition())
+    assert (await api.call("GET", WIDGETS)).body["items"] == []
+
+
 async def test_discovery_lists_custom_and_builtin_kinds_alike(api: Api) -> None:
     """Aggregated discovery has the media type that clients check, and changes with the definitions."""
     accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"

@@ -11,7 +11,7 @@ from podsysctl.apiserver import delete, write
 from podsysctl.apiserver.auth.user import SERVER
 from podsysctl.apiserver.context import ServerContext
 from podsysctl.apiserver.definitions import names
-from podsysctl.apiserver.definitions.serving import resources_of
+from podsysctl.apiserver.definitions.serving import stored_resource
 from podsysctl.apiserver.write import Object, Write
 from podsysctl.base.errors import StatusError
 from podsysctl.objects import status
@@ -53,18 +53,18 @@ def _with_status(settled: Object) -> write.Change:
 
 async def _finish(server: ServerContext, definition: Object) -> None:
     """Delete what instances there are; without any left, let the definition go."""
-    for resource in resources_of(definition)[:1]:
-        for item in server.store.range(resource.bucket):
-            namespace, _, name = item.key.rpartition("/")
-            one = Write(server=server, resource=resource, user=SERVER, namespace=namespace, name=name)
-            try:
-                await delete.delete_object(one, delete.DeleteOptions())
-            except StatusError as error:
-                if error.code not in (404, 409):
-                    raise
-            await asyncio.sleep(0)
-        if server.store.count(resource.bucket):
-            return
+    resource = stored_resource(definition)
+    for item in server.store.range(resource.bucket):
+        namespace, _, name = item.key.rpartition("/")
+        one = Write(server=server, resource=resource, user=SERVER, namespace=namespace, name=name)
+        try:
+            await delete.delete_object(one, delete.DeleteOptions())
+        except StatusError as error:
+            if error.code not in (404, 409):
+                raise
+        await asyncio.sleep(0)
+    if server.store.count(resource.bucket):
+        return
     name = definition["metadata"]["name"]
     kind = server.registry.get(_GROUP, _PLURAL)
 

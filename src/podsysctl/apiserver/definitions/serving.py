@@ -62,33 +62,34 @@ class Definitions:
 
 
 def resources_of(definition: Mapping[str, Any]) -> list[Resource]:
-    """One resource per served version, the storage version's schema for all of them where one lacks its own."""
-    versions = definition["spec"]["versions"]
+    """One resource per served version."""
+    return [_resource(definition, version) for version in definition["spec"]["versions"] if version.get("served")]
+
+
+def stored_resource(definition: Mapping[str, Any]) -> Resource:
+    """The resource of the version in which instances are stored, whether it is served or not."""
     stored = names.storage_version(definition)
-    out = []
-    for version in versions:
-        if not version.get("served"):
-            continue
-        kind = kinds.from_crd(definition, version["name"])
-        several = len(versions) > 1
-        storage_api_version = f"{kind.group}/{stored}"
-        out.append(
-            Resource(
-                kind=kind,
-                schema=structural.build((version.get("schema") or {}).get("openAPIV3Schema")),
-                rules=kindrules.CUSTOM,
-                bucket=kind.qualified,
-                selectable={
-                    field["jsonPath"].lstrip("."): path_reader(field["jsonPath"].lstrip("."))
-                    for field in version.get("selectableFields") or ()
-                },
-                from_storage=_versioned(kind.api_version) if several else None,
-                to_storage=_versioned(storage_api_version) if several else None,
-                definition=definition,
-                printer=custom.printer(version.get("additionalPrinterColumns")),
-            )
-        )
-    return out
+    return _resource(definition, next(v for v in definition["spec"]["versions"] if v["name"] == stored))
+
+
+def _resource(definition: Mapping[str, Any], version: Mapping[str, Any]) -> Resource:
+    kind = kinds.from_crd(definition, version["name"])
+    several = len(definition["spec"]["versions"]) > 1
+    storage_api_version = f"{kind.group}/{names.storage_version(definition)}"
+    return Resource(
+        kind=kind,
+        schema=structural.build((version.get("schema") or {}).get("openAPIV3Schema")),
+        rules=kindrules.CUSTOM,
+        bucket=kind.qualified,
+        selectable={
+            field["jsonPath"].lstrip("."): path_reader(field["jsonPath"].lstrip("."))
+            for field in version.get("selectableFields") or ()
+        },
+        from_storage=_versioned(kind.api_version) if several else None,
+        to_storage=_versioned(storage_api_version) if several else None,
+        definition=definition,
+        printer=custom.printer(version.get("additionalPrinterColumns")),
+    )
 
 
 def _versioned(api_version: str) -> Any:
