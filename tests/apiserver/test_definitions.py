@@ -189,6 +189,27 @@ async def test_versions_share_their_objects(api: Api) -> None:
     assert mixed.code == 400
 
 
+async def test_selectable_field_that_is_added_selects_objects_that_are_there(api: Api) -> None:
+    """Also those that a selector has looked at before, when the field was none of theirs."""
+    made = await api.make(CRDS, definition())
+    await api.make(WIDGETS, widget("a", color="blue"))
+    await api.make(WIDGETS, widget("b", color="red"))
+    assert len((await api.call("GET", WIDGETS, labelSelector="a!=b")).body["items"]) == 2
+    refused = await api.call("GET", WIDGETS, fieldSelector="spec.color=blue")
+    assert (refused.code, refused.message) == (400, "field label not supported: spec.color")
+    versions = [{**made["spec"]["versions"][0], "selectableFields": [{"jsonPath": ".spec.color"}]}]
+    changed = {"spec": {"versions": versions}}
+    assert (await api.call("PATCH", f"{CRDS}/widgets.example.com", changed, media=MERGE)).code == 200
+
+    async def blue() -> list[str]:
+        found = (await api.call("GET", WIDGETS, fieldSelector="spec.color=blue")).body["items"]
+        return [item["metadata"]["name"] for item in found]
+
+    assert await blue() == ["a"]
+    await api.call("PATCH", f"{WIDGETS}/b", {"spec": {"color": "blue"}}, media=MERGE)
+    assert await blue() == ["a", "b"]
+
+
 async def test_definition_with_taken_names_is_not_established(api: Api) -> None:
     """The conflict is named, and resolved when the other definition is written again after the first has gone."""
     await api.make(CRDS, definition())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from podsysctl.apiserver.options import ListOptions
-from podsysctl.apiserver.resource import Resource
+from podsysctl.apiserver.resource import FieldReader, Resource
 from podsysctl.apiserver.storeindex import Item, Topic
 from podsysctl.objects import selectors, status
 from podsysctl.objects.selectors import FieldSelector, FieldTerm, LabelSelector, SelectorError
@@ -16,10 +16,11 @@ from podsysctl.objects.selectors import FieldSelector, FieldTerm, LabelSelector,
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What selectors see of one version of an object. `fields` holds the readers' texts by field label."""
+    """What selectors see of one version of an object. `fields` holds the texts of `readers` by field label."""
 
     labels: Mapping[str, str]
     fields: Mapping[str, str]
+    readers: Mapping[str, FieldReader]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +50,21 @@ class Selection:
 
 
 def view_of(resource: Resource, item: Item) -> View:
-    """What selectors see of an item, kept with it. Resources that share a bucket see their own labels."""
+    """What selectors see of an item, kept with it. Resources that share a bucket see their own labels.
+
+    Of custom kinds, versions and later definitions may select by other fields.
+    """
     views: dict[str, View] | None = item.view
     if views is None:
         views = item.view = {}
     view = views.get(resource.type_key)
-    if view is None:
+    if view is None or view.readers is not resource.selectable:
         obj = orjson.loads(item.data)
         namespace, _, name = item.key.rpartition("/")
         fields = {label: read(obj) for label, read in resource.selectable.items()}
         fields["metadata.name"] = name
         fields["metadata.namespace"] = namespace
-        view = views[resource.type_key] = View(obj["metadata"].get("labels") or {}, fields)
+        view = views[resource.type_key] = View(obj["metadata"].get("labels") or {}, fields, resource.selectable)
     return view
 
 
