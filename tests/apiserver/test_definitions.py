@@ -189,6 +189,16 @@ async def test_versions_share_their_objects(api: Api) -> None:
     assert mixed.code == 400
 
 
+async def test_true_and_one_are_different_values(api: Api) -> None:
+    """A change from one to the other is stored and is a new generation, also where two of them change places."""
+    await api.make(CRDS, definition())
+    await api.make(WIDGETS, widget(free={"a": True, "b": 1, "c": 1}))
+    for free, generation in (({"a": 1, "b": True}, 2), ({"c": True}, 3), ({"c": 1.0}, 4)):
+        patched = (await api.call("PATCH", f"{WIDGETS}/w", {"spec": {"free": free}}, media=MERGE)).body
+        assert {key: repr(patched["spec"]["free"][key]) for key in free} == {k: repr(v) for k, v in free.items()}
+        assert patched["metadata"]["generation"] == generation
+
+
 async def test_selectable_field_that_is_added_selects_objects_that_are_there(api: Api) -> None:
     """Also those that a selector has looked at before, when the field was none of theirs."""
     made = await api.make(CRDS, definition())

@@ -9,6 +9,7 @@ from podsysctl.apiserver.resource import Resource
 from podsysctl.base.errors import FieldError
 from podsysctl.objects import names, structural
 from podsysctl.objects.decode import Decoded
+from podsysctl.objects.patch import tree
 from podsysctl.objects.validation import meta as metadata_rules
 
 Object = dict[str, Any]
@@ -66,7 +67,8 @@ def prepare_update(resource: Resource, obj: Object, old: Object, subresource: st
         _keep(obj, old, "status")
     metadata, stored = obj["metadata"], old["metadata"]
     _keep(metadata, stored, "generation")
-    if any(obj.get(key) != old.get(key) for key in {*obj, *old} if key not in ("metadata", "kind", "apiVersion")):
+    own = {*obj, *old} - {"metadata", "kind", "apiVersion"}
+    if any(not tree.equal(obj.get(key), old.get(key)) for key in own):
         metadata["generation"] = int(stored.get("generation") or 0) + 1
     if not metadata.get("uid"):
         _keep(metadata, stored, "uid")

@@ -27,6 +27,7 @@ from podsysctl.apiserver.watchqueue import Watchers, WatchQueue
 from podsysctl.base import limits
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.objects import keptjson
+from podsysctl.objects.patch import tree
 
 T = TypeVar("T")
 
@@ -198,7 +199,7 @@ class Store:
             raise StaleError(f"{resource} {key} is not at revision {expected_rev}", current)
         obj["metadata"]["resourceVersion"] = str(current.rev)
         data = orjson.dumps(obj)
-        if len(data) == len(current.data) and (data == current.data or orjson.loads(current.data) == obj):
+        if len(data) == len(current.data) and (data == current.data or tree.equal(orjson.loads(current.data), obj)):
             pending = self._pending.get((resource, key))
             if pending is not None:
                 await asyncio.shield(pending.future)
