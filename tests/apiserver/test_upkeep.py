@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 
-from podsysctl.apiserver import upkeep
+import pytest
+
+from podsysctl.apiserver import delete, upkeep
+from podsysctl.apiserver.context import ServerContext
+from podsysctl.apiserver.delete import Deleted, DeleteOptions
+from podsysctl.apiserver.write import Write
 from podsysctl.base import limits
-from tests.apiserver.api import Api
+from tests.apiserver.api import Api, running
+from tests.apiserver.test_definitions import CRDS, definition
 
 
 async def test_event_goes_after_its_time_to_live(api: Api) -> None:
@@ -23,3 +31,60 @@ async def test_event_goes_after_its_time_to_live(api: Api) -> None:
     assert await upkeep.expire_events(api.server.context) == 1
     left = (await api.call("GET", path)).body["items"]
     assert [found["metadata"]["name"] for found in left] == ["young"]
+
+
+async def test_event_that_happens_again_while_others_go_stays(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is old when the round begins may be young when it comes to it."""
+    path = "/api/v1/namespaces/default/events"
+    for name in ("a", "b"):
+        event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name}, "reason": "x"}
+        await api.make(path, {**event, "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}})
+        item = api.server.context.store.get("events", f"default/{name}")
+        assert item is not None
+        item.written_at = datetime.now(UTC).timestamp() - limits.EVENT_TTL_S - 1
+    remove = delete.delete_object
+
+    async def slowly(task: Write, options: DeleteOptions) -> Deleted:
+        if task.name == "a":
+            patch = {"count": 2}
+            await api.call("PATCH", f"{path}/b", patch, media="application/merge-patch+json")
+        return await remove(task, options)
+
+    monkeypatch.setattr(delete, "delete_object", slowly)
+    assert await upkeep.expire_events(api.server.context) == 1
+    left = (await api.call("GET", path)).body["items"]
+    assert [found["metadata"]["name"] for found in left] == ["b"]
+
+
+async def test_upkeep_goes_on_after_a_fault(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One round that fails, for whatever reason, is not the last."""
+    rounds = asyncio.Queue[int]()
+
+    async def fail(_: ServerContext) -> int:
+        rounds.put_nowait(1)
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(upkeep, "_TICK_S", 0)
+    monkeypatch.setattr(upkeep, "expire_events", fail)
+    task = asyncio.ensure_future(upkeep.run(api.server.context))
+    async with asyncio.timeout(5):
+        for _ in range(4):  # the server's own upkeep takes part
+            await rounds.get()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_definitions_go_after_more_changes_than_a_queue_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch of ours that was too slow begins anew, as a client's does."""
+    monkeypatch.setattr(limits, "WATCH_QUEUE_EVENTS", 0)
+    async with running(tmp_path / "data") as api:
+        await api.make(CRDS, definition())
+        await asyncio.sleep(0)
+        await api.call("DELETE", f"{CRDS}/widgets.example.com")
+        for _ in range(300):
+            if (await api.call("GET", f"{CRDS}/widgets.example.com")).code == 404:
+                return
+            await asyncio.sleep(0.02)
+    pytest.fail("the definition is still there")

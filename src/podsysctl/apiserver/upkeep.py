@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from podsysctl.apiserver import delete
 from podsysctl.apiserver.auth.user import SERVER
@@ -27,12 +29,21 @@ async def run(server: ServerContext) -> None:
 
 async def _periodic(server: ServerContext) -> None:
     while True:
-        try:
+        with _going_on("upkeep"):
             await server.store.compact_before(server.clock.now().timestamp() - limits.STORE_HISTORY_S)
             await expire_events(server)
-        except PodsysctlError as error:
-            _log.error("upkeep: %s", error.message)
         await asyncio.sleep(_TICK_S)
+
+
+@contextmanager
+def _going_on(work: str) -> Iterator[None]:
+    """Log what fails in the block, a fault of ours as well: without upkeep the store grows until the disk is full."""
+    try:
+        yield
+    except PodsysctlError as error:
+        _log.error("%s: %s", work, error.message)
+    except Exception as error:  # noqa: BLE001 - the next round may well succeed
+        _log.error("%s failed", work, exc_info=error)
 
 
 async def expire_events(server: ServerContext) -> int:
@@ -46,22 +57,24 @@ async def expire_events(server: ServerContext) -> int:
         namespace, _, name = item.key.rpartition("/")
         task = Write(server=server, resource=resource, user=SERVER, namespace=namespace, name=name)
         try:
-            await delete.delete_object(task, delete.DeleteOptions())
+            # Not a version that was written while others were being removed: that event has happened again.
+            await delete.delete_object(task, delete.DeleteOptions(resource_version=str(item.rev)))
         except StatusError as error:
             if error.code not in (404, 409):
                 raise
-        gone += 1
+        else:
+            gone += 1
     return gone
 
 
 async def _definitions(server: ServerContext) -> None:
     """Whenever a definition or one of its instances goes."""
     queue = server.store.subscribe(BUCKET)
-    while not queue.closed:
-        try:
+    while not queue.closed or queue.overrun:
+        if queue.overrun:  # more definitions changed during one round than wait in a queue
+            queue = server.store.subscribe(BUCKET)
+        with _going_on("definitions"):
             await cleanup.finish_all(server)
             await cleanup.settle_all(server)
-        except PodsysctlError as error:
-            _log.error("definitions: %s", error.message)
         waiting = any(d["metadata"].get("deletionTimestamp") for d in server.definitions.all())
         await queue.take(1 if waiting else 3600)
