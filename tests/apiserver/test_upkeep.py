@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from podsysctl.apiserver import delete, upkeep
+from podsysctl.apiserver.auth.user import SERVER
 from podsysctl.apiserver.context import ServerContext
 from podsysctl.apiserver.delete import Deleted, DeleteOptions
-from podsysctl.apiserver.write import Write
+from podsysctl.apiserver.write import Write, create_object
 from podsysctl.base import limits
 from tests.apiserver.api import Api, running
 from tests.apiserver.test_definitions import CRDS, definition
@@ -54,6 +55,23 @@ async def test_event_that_happens_again_while_others_go_stays(api: Api, monkeypa
     assert await upkeep.expire_events(api.server.context) == 1
     left = (await api.call("GET", path)).body["items"]
     assert [found["metadata"]["name"] for found in left] == ["b"]
+
+
+async def test_namespace_whose_maker_left_is_filled(api: Api) -> None:
+    """A request that ends before its answer leaves a namespace without an account; pods could never be made there."""
+    write = Write(server=api.server.context, resource=api.server.context.registry.get("", "namespaces"), user=SERVER)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "left"}}
+    making = asyncio.ensure_future(create_object(write, namespace))
+    await asyncio.sleep(0)
+    making.cancel()
+    await asyncio.gather(making, return_exceptions=True)
+    await api.make("/api/v1/namespaces", {**namespace, "metadata": {"name": "next"}})
+    path = "/api/v1/namespaces/left"
+    assert (await api.call("GET", path)).code == 200
+    assert (await api.call("GET", f"{path}/serviceaccounts/default")).code == 404
+    await upkeep.fill_namespaces(api.server.context)
+    assert (await api.call("GET", f"{path}/serviceaccounts/default")).code == 200
+    assert (await api.call("GET", f"{path}/configmaps/kube-root-ca.crt")).code == 200
 
 
 async def test_upkeep_goes_on_after_a_fault(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What the server does on its own while it runs: compaction, old events, definitions on their way out."""
+"""What the server does on its own while it runs: compaction, old events, namespaces, definitions on their way out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from podsysctl.apiserver import delete
 from podsysctl.apiserver.auth.user import SERVER
+from podsysctl.apiserver.bootstrap import namespacecontent
 from podsysctl.apiserver.context import ServerContext
 from podsysctl.apiserver.definitions import cleanup
 from podsysctl.apiserver.definitions.serving import BUCKET
@@ -32,6 +33,7 @@ async def _periodic(server: ServerContext) -> None:
         with _going_on("upkeep"):
             await server.store.compact_before(server.clock.now().timestamp() - limits.STORE_HISTORY_S)
             await expire_events(server)
+            await fill_namespaces(server)
         await asyncio.sleep(_TICK_S)
 
 
@@ -65,6 +67,12 @@ async def expire_events(server: ServerContext) -> int:
         else:
             gone += 1
     return gone
+
+
+async def fill_namespaces(server: ServerContext) -> None:
+    """Add to namespaces what they lack: somebody removed it, or whoever made the namespace left before it was there."""
+    for item in server.store.range(server.registry.get("", "namespaces").bucket):
+        await namespacecontent.fill(server, item.key)
 
 
 async def _definitions(server: ServerContext) -> None:

@@ -1,7 +1,8 @@
 """What every namespace holds from its first moment: the default ServiceAccount and the cluster's CA.
 
 Upstream's controllers add them a moment later; here the answer to a namespace's creation waits for them, so that
-a pod can follow at once. Source: Kubernetes 1.36 `pkg/controller/{serviceaccount,certificates/rootcacertpublisher}`.
+a pod can follow at once, and upkeep adds what is missing later.
+Source: Kubernetes 1.36 `pkg/controller/{serviceaccount,certificates/rootcacertpublisher}`.
 """
 
 from __future__ import annotations
