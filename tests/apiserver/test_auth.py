@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import ssl
 import stat
 from collections.abc import AsyncIterator
@@ -12,12 +14,17 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
+from podsysctl.apiserver import requestinfo
+from podsysctl.apiserver.audit import AuditLog, Trail
 from podsysctl.apiserver.auth import coverage
 from podsysctl.apiserver.auth.rbac import Attributes, Authorizer, rule_allows
 from podsysctl.apiserver.auth.user import UserInfo
 from podsysctl.apiserver.pki import Authority
 from podsysctl.apiserver.store import Store
+from podsysctl.base import limits
+from podsysctl.base.clock import FakeClock
 from podsysctl.objects import tuning
 from tests.apiserver.api import CONFIG_MAPS, PODS, Api, client_tls, config_map
 
@@ -263,6 +270,30 @@ async def test_audit_log_has_writes_and_refusals(api: Api) -> None:
         ("kubernetes-admin", "create", 422),
         ("mallory", "list", 403),
     ]
+
+
+def test_audit_log_that_cannot_be_rotated_goes_on_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines are dropped meanwhile; none goes to whatever else was opened in between under the closed file's number."""
+    monkeypatch.setattr(limits, "AUDIT_LOG_BYTES", 1)
+    log = AuditLog(tmp_path / "audit.log", FakeClock())
+    request = make_mocked_request("POST", "/api/v1/pods")
+    info = requestinfo.parse("POST", "/api/v1/pods", {})
+    with monkeypatch.context() as full:
+
+        def refuse(*_: object, **__: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        full.setattr(os, "open", refuse)
+        log.done(request, info, Trail(user="lost"), 201)
+    assert log.dropped == 1
+    with (tmp_path / "other").open("wb", buffering=0) as other:
+        log.done(request, info, Trail(user="kept"), 201)
+        assert other.tell() == 0
+    log.close()
+    assert [orjson.loads(line)["user"] for line in (tmp_path / "audit.log").read_bytes().splitlines()] == ["kept"]
+    assert (tmp_path / "other").read_bytes() == b""
 
 
 async def test_header_that_is_no_text_keeps_no_request_out_of_the_audit_log(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -79,10 +80,12 @@ class AuditLog:
             self.dropped += 1
 
     def _rotate(self) -> None:
-        self._path.rename(self._path.with_suffix(".log.1"))
+        """Begin a new file. Raises OSError; the old one is open then: its number must not become another's."""
+        with contextlib.suppress(FileNotFoundError):  # an earlier try got as far as this
+            self._path.rename(self._path.with_suffix(".log.1"))
+        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         os.close(self._fd)
-        self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._size = 0
+        self._fd, self._size = fd, 0
 
 
 def _encoded(entry: dict[str, Any]) -> bytes:
