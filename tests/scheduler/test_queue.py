@@ -52,6 +52,23 @@ async def test_failed_pod_waits_for_a_change_and_its_backoff() -> None:
     assert await ready(queue) == ["a"]
 
 
+async def test_pod_that_changes_while_it_is_bound_is_not_handed_out_again() -> None:
+    """A second decision would take a second place; the change counts once the first has failed."""
+    clock = FakeClock()
+    queue = SchedulingQueue(clock)
+    first = PodInfo(pod("a"))
+    queue.add(first)
+    clock.advance(1)
+    assert await ready(queue) == ["a"]
+    changed = pod("a")
+    changed["metadata"]["labels"] = {"new": "yes"}
+    queue.update(PodInfo(changed))
+    assert await ready(queue) == []
+    queue.failed(first)
+    clock.advance(1.1)
+    assert (await queue.pop()).pod is changed
+
+
 async def test_failed_pod_is_tried_again_after_five_minutes() -> None:
     """Nothing changed, and still it gets another try."""
     clock = FakeClock()

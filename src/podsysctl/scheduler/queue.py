@@ -20,7 +20,7 @@ UNSCHEDULABLE_S = 300.0
 
 
 class _Entry:
-    __slots__ = ("added_s", "attempts", "failed_s", "pod", "seen")
+    __slots__ = ("added_s", "attempts", "failed_s", "is_out", "pod", "seen")
 
     def __init__(self, pod: PodInfo, added_s: float) -> None:
         self.pod = pod
@@ -29,6 +29,8 @@ class _Entry:
         self.failed_s = 0.0
         self.seen = 0
         """How many changes had been told when the last attempt began."""
+        self.is_out = False
+        """It was handed out, and the attempt has not failed: the pod is being decided on or bound."""
 
 
 class SchedulingQueue:
@@ -61,14 +63,16 @@ class SchedulingQueue:
             self._activate(pod.key)
 
     def update(self, pod: PodInfo) -> None:
-        """A waiting pod changed: tried again when what decides about it is different."""
+        """A waiting pod changed: tried again when what decides about it is different, once a running attempt failed."""
         entry = self._entries.get(pod.key)
         if entry is None or entry.pod.uid != pod.uid:
             self.add(pod)
             return
         changed = pod.spec != entry.pod.spec or _labels(pod) != _labels(entry.pod)
         entry.pod = pod
-        if changed:
+        if changed and entry.is_out:
+            entry.seen = -1
+        elif changed:
             self._retry_later(pod.key, entry)
 
     def remove(self, key: str) -> None:
@@ -91,7 +95,7 @@ class SchedulingQueue:
         entry = self._entries.get(pod.key)
         if entry is None or entry.pod.uid != pod.uid:
             return
-        entry.failed_s = self._clock.monotonic_s()
+        entry.failed_s, entry.is_out = self._clock.monotonic_s(), False
         self._failed[pod.key] = None
         if entry.seen != self._changes:
             self._retry_later(pod.key, entry)
@@ -102,7 +106,7 @@ class SchedulingQueue:
         """An attempt failed for a reason other than the cluster's state: again after the back-off."""
         entry = self._entries.get(pod.key)
         if entry is not None:
-            entry.failed_s = self._clock.monotonic_s()
+            entry.failed_s, entry.is_out = self._clock.monotonic_s(), False
             self._failed[pod.key] = None
             self._retry_later(pod.key, entry)
 
@@ -117,7 +121,7 @@ class SchedulingQueue:
                     continue
                 self._in_active.discard(key)
                 entry.attempts += 1
-                entry.seen = self._changes
+                entry.seen, entry.is_out = self._changes, True
                 return entry.pod
             self._arrived.clear()
             try:
