@@ -129,6 +129,20 @@ async def test_aggregated_role_is_the_union_of_what_it_selects(store: Store) -> 
     assert authorizer.authorize(asked).allowed
 
 
+async def test_aggregated_roles_that_select_each_other_are_united(store: Store) -> None:
+    """However many there are: every way through them was gone before, and twenty took longer than anyone waits."""
+    everything = {"clusterRoleSelectors": [{"matchLabels": {"all": "yes"}}]}
+    for n in range(20):
+        metadata = {"labels": {"all": "yes"}}
+        await write(store, "clusterroles", f"r{n}", metadata=metadata, aggregationRule=everything)
+    await write(store, "clusterroles", "leaf", metadata={"labels": {"all": "yes"}}, rules=[rule("get", "pods")])
+    subjects = [{"kind": "User", "name": "alice"}]
+    await write(store, "clusterrolebindings", "b", roleRef=role_ref("r7"), subjects=subjects)
+    authorizer = Authorizer(store)
+    assert authorizer.authorize(Attributes(ALICE, "get", resource="pods")).allowed
+    assert not authorizer.authorize(Attributes(ALICE, "list", resource="pods")).allowed
+
+
 async def test_full_groups_need_no_role(store: Store) -> None:
     """A broken or missing role never locks the owner out."""
     authorizer = Authorizer(store)

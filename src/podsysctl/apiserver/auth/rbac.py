@@ -184,20 +184,25 @@ def _rules(role: Mapping[str, Any]) -> tuple[Rule, ...]:
 
 
 def _aggregate(role: Mapping[str, Any], roles: Mapping[str, Mapping[str, Any]]) -> tuple[Rule, ...]:
-    rule = role.get("aggregationRule")
-    if not rule:
+    """The rules of all roles that a role selects, or that those select; each once, since they may select each other."""
+    if not role.get("aggregationRule"):
         return _rules(role)
     out: list[Rule] = []
-    for wanted in rule.get("clusterRoleSelectors") or ():
-        try:
-            selector = selectors.from_object(wanted)
-        except UsageError:
-            continue  # an invalid selector selects nothing; the API refuses new ones
-        for other in roles.values():
-            if other is role or not selector.matches_object(other):
-                continue
-            nested = other.get("aggregationRule")
-            out += _aggregate(other, {k: v for k, v in roles.items() if v is not role}) if nested else _rules(other)
+    seen, waiting = {role["metadata"]["name"]}, [role]
+    while waiting:
+        for wanted in waiting.pop()["aggregationRule"].get("clusterRoleSelectors") or ():
+            try:
+                selector = selectors.from_object(wanted)
+            except UsageError:
+                continue  # an invalid selector selects nothing; the API refuses new ones
+            for name, other in roles.items():
+                if name in seen or not selector.matches_object(other):
+                    continue
+                seen.add(name)
+                if other.get("aggregationRule"):
+                    waiting.append(other)
+                else:
+                    out += _rules(other)
     return tuple(out)
 
 
