@@ -391,6 +391,22 @@ async def test_rights_that_one_lacks_cannot_be_given(api: Api) -> None:
     assert (await api.call("POST", f"{path}/rolebindings", grant("c", "nothing"), headers=as_eve)).code == 404
 
 
+async def test_role_of_more_rights_than_are_compared_is_refused(api: Api) -> None:
+    """Three lists multiply: a small body could keep the server busy for hours."""
+    path = f"/apis/{RBAC}/v1/namespaces/default"
+    kind = {"apiVersion": f"{RBAC}/v1", "metadata": {"name": "eve"}}
+    subject = {"kind": "User", "name": "eve", "apiGroup": RBAC}
+    binding = {**kind, "kind": "RoleBinding", "roleRef": role_ref("admin"), "subjects": [subject]}
+    await api.make(f"{path}/rolebindings", binding)
+    many = [f"x{n}" for n in range(1000)]
+    huge = {**kind, "kind": "Role", "rules": [{"verbs": many, "apiGroups": many, "resources": many}]}
+    refused = await api.call("POST", f"{path}/roles", huge, headers={"Impersonate-User": "eve"})
+    assert refused.code == 403
+    assert "1000000000 single rights are more than the 100000 that are compared" in refused.message
+    assert coverage.count([rule("get,list", "a,b,c", names="x,y"), {"verbs": ["get"], "nonResourceURLs": ["/a"]}]) == 13
+    assert (await api.call("POST", f"{path}/roles", huge)).code == 201
+
+
 async def test_role_that_one_could_not_write_can_be_let_go(api: Api) -> None:
     """Finalizers and owners grant nothing: the garbage collector takes them off, and may change no rule."""
     path, merge = f"/apis/{RBAC}/v1/clusterroles", "application/merge-patch+json"

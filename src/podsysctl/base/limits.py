@@ -159,6 +159,10 @@ CNI_NETWORKS_PER_POD = 64
 AUTHORIZATIONS_KEPT = 4096
 """Answers of RBAC that are remembered: a component asks some dozens; users who may do all could ask for any name."""
 
+RIGHTS_COMPARED = 100_000
+"""Single rights of one role that are compared with what its writer holds: a second's work. Real roles have hundreds,
+and three short lists multiply to a billion."""
+
 METRIC_SERIES = 20_000
 """Series of one metric: 1,000 nodes with 20 tuned parameters; past it values are counted as refused, not kept."""
 

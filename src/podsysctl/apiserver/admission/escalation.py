@@ -13,6 +13,7 @@ from podsysctl.apiserver.admission.request import CREATE, UPDATE, AdmissionReque
 from podsysctl.apiserver.auth import coverage
 from podsysctl.apiserver.auth.rbac import Attributes, Rule
 from podsysctl.apiserver.auth.user import MASTERS_GROUP
+from podsysctl.base import limits
 from podsysctl.objects import status
 from podsysctl.objects.quote import quote
 
@@ -59,6 +60,12 @@ class RbacEscalation:
         return rules
 
     def _confirm(self, request: AdmissionRequest, wanted: Sequence[Any]) -> None:
+        asked = coverage.count(wanted)
+        if asked > limits.RIGHTS_COMPARED:
+            raise request.forbidden(
+                f"{asked} single rights are more than the {limits.RIGHTS_COMPARED} that are compared with those of the "
+                "user: use * for what is listed, or several roles"
+            )
         held = request.server.authorizer.rules_for(request.user, request.namespace)
         missing = coverage.missing_rules(held, wanted)
         if not missing:

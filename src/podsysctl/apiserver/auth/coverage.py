@@ -26,6 +26,19 @@ def missing_rules(held: Sequence[Rule], wanted: Iterable[Rule]) -> list[dict[str
     return list(together.values())
 
 
+def count(rules: Iterable[Rule]) -> int:
+    """How many single rights rules have."""
+
+    def size(rule: Rule, name: str) -> int:
+        return len(rule.get(name) or ())
+
+    total = 0
+    for rule in rules:
+        objects = size(rule, "apiGroups") * size(rule, "resources") * max(1, size(rule, "resourceNames"))
+        total += size(rule, "verbs") * (objects + size(rule, "nonResourceURLs"))
+    return total
+
+
 def describe(rule: Rule) -> str:
     """A rule in Go's compact form: `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`."""
     names = ("APIGroups", "Resources", "NonResourceURLs", "ResourceNames", "Verbs")
