@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from podsysctl.base.limits import OBJECT_DEPTH
+from podsysctl.base.limits import OBJECT_DEPTH, YAML_NODES
 from podsysctl.objects import yamltext
 
 
@@ -16,6 +16,14 @@ def test_endless_nesting_is_refused(text: str) -> None:
     for read in (yamltext.load_documents, yamltext.load_nodes, yamltext.load_document):
         with pytest.raises(yamltext.YAMLSyntaxError, match=f"exceeded max depth of {OBJECT_DEPTH}"):
             read(text)
+
+
+def test_document_of_too_many_nodes_is_refused_before_they_are_made() -> None:
+    """Each takes half a kilobyte: a request of three megabytes made 400 MB of them, and kept the server busy."""
+    for read in (yamltext.load_documents, yamltext.load_nodes, yamltext.load_document):
+        with pytest.raises(yamltext.YAMLSyntaxError, match=f"more than {YAML_NODES} nodes"):
+            read("a: [" + "1," * YAML_NODES + "]")
+    assert len(yamltext.load_document("[" + "1," * (YAML_NODES - 1) + "]")) == YAML_NODES - 1
 
 
 def test_nesting_up_to_the_bound_is_read() -> None:

@@ -44,9 +44,16 @@ class _Loader(_Base):  # type: ignore[misc]
         return _DEFAULT_TAGS[kind]
 
     _depth = 0
+    _nodes = 0
 
     def descend_resolver(self, current_node: Any, current_index: Any) -> None:
-        """Called on the way into each node: the bound keeps the composer, which is C, from running out of stack."""
+        """Called on the way into each node: one bound keeps the composer, which is C, from running out of stack.
+
+        The other stops it before millions of nodes are made, each of half a kilobyte, that the budget would refuse.
+        """
+        self._nodes += 1
+        if self._nodes > YAML_NODES:
+            raise YAMLSyntaxError(f"yaml: document has more than {YAML_NODES} nodes")
         if self._depth > OBJECT_DEPTH:
             line = current_node.start_mark.line + 1
             raise YAMLSyntaxError(f"yaml: line {line}: exceeded max depth of {OBJECT_DEPTH}", line)
