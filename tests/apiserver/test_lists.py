@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+import yaml
 
 from tests.apiserver.api import CONFIG_MAPS, PODS, Api, config_map, pod
 
@@ -173,6 +176,36 @@ async def test_long_list_is_streamed_whole(api: Api) -> None:
     table = await api.call("GET", CONFIG_MAPS, accept=TABLE)
     assert len(table.body["rows"]) == 451
     assert [row["cells"][0] for row in table.body["rows"]][-1] == "x0449"
+
+
+@pytest.mark.parametrize("shape", ["", "Table", "PartialObjectMetadataList"])
+async def test_list_in_yaml_is_one_document(api: Api, shape: str) -> None:
+    """The same object as in JSON, as the dumper writes it whole; an empty one as well."""
+    await fill(api)
+    asked = f";as={shape};v=v1;g=meta.k8s.io" if shape else ""
+    for path in (CONFIG_MAPS, PODS):
+        plain = (await api.call("GET", path, accept=f"application/json{asked}")).body
+        text = (await api.call("GET", path, accept=f"application/yaml{asked}")).body
+        assert text == yaml.dump(plain, Dumper=yaml.CSafeDumper, sort_keys=True, allow_unicode=True)
+
+
+async def test_list_in_yaml_lets_others_in_between(api: Api) -> None:
+    """Somebody else has a turn after each object: the dumper takes a second for what is three megabytes."""
+    store, count, turns = api.server.context.store, 500, 0
+    made = [config_map(f"m{n}", namespace="default") for n in range(count)]
+    await asyncio.gather(*(store.create("configmaps", f"default/{m['metadata']['name']}", m) for m in made))
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    other = asyncio.ensure_future(take_turns())
+    assert (await api.call("GET", CONFIG_MAPS, accept="application/yaml")).code == 200
+    assert turns > count
+    other.cancel()
+    await asyncio.gather(other, return_exceptions=True)
 
 
 async def test_table_shows_rows_with_metadata(api: Api) -> None:

@@ -55,11 +55,16 @@ def encode(
 ) -> web.Response:
     """Any object as JSON or YAML."""
     if media_type == YAML:
-        text = yaml.dump(obj, Dumper=yaml.CSafeDumper, sort_keys=True, allow_unicode=True)
-        body = text.encode()
+        body = yaml_text(obj).encode()
     else:
         body = orjson.dumps(obj, option=orjson.OPT_INDENT_2 if _pretty(http) else None)
     return web.Response(body=body, status=code, headers=headers(warnings), content_type=media_type)
+
+
+def yaml_text(obj: Any) -> str:
+    """A document as YAML, keys in order."""
+    text: str = yaml.dump(obj, Dumper=yaml.CSafeDumper, sort_keys=True, allow_unicode=True)
+    return text
 
 
 def error(http: web.Request, failure: StatusError, warnings: Iterable[str] = ()) -> web.Response:
