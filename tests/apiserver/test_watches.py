@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.apiserver.api import CONFIG_MAPS, PODS, Api, config_map, pod
+from podsysctl.base import limits
+from tests.apiserver.api import CONFIG_MAPS, PODS, Api, client_tls, config_map, pod
 
 MERGE = "application/merge-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -133,6 +134,30 @@ async def test_watch_of_tables_sends_columns_once(api: Api) -> None:
     assert b'"columnDefinitions":[{"name":"Name"' in first
     assert b'"columnDefinitions":null' in second
     assert b'"cells":["b","0/1","Pending"' in second
+
+
+async def test_watch_that_is_not_read_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server does not wait for ever to write to a client that has stopped reading."""
+    monkeypatch.setattr(limits, "WATCH_QUEUE_EVENTS", 4)
+    monkeypatch.setattr(limits, "STREAM_CLOSE_TIMEOUT_S", 0.1)
+    tls = client_tls(api.server, "admin", "kubernetes-admin", ("system:masters",))
+    _, writer = await asyncio.open_connection(api.server.config.address, api.server.port, ssl=tls)
+    writer.write(f"GET {CONFIG_MAPS}?watch=true HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    context = api.server.context
+
+    async def open_watches(wanted: int) -> None:
+        for _ in range(250):
+            if context.watches == wanted:
+                return
+            await asyncio.sleep(0.02)
+        pytest.fail(f"{context.watches} watches are open")
+
+    await open_watches(1)
+    for number in range(40):
+        await api.make(CONFIG_MAPS, config_map(f"m{number}", {"a": "x" * 500_000}))
+    await open_watches(0)
+    writer.transport.abort()
 
 
 async def test_watch_that_is_too_slow_is_ended(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ transitions become ADDED and DELETED, as in Kubernetes 1.36 `apiserver/pkg/stora
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Iterable
 
@@ -40,6 +41,8 @@ async def watch(call: Call) -> web.StreamResponse:
         raise status.too_many_requests("too many open watches, please try again later", 1)
     call.server.watches += 1
     queue = call.store.subscribe(call.resource.bucket, _prefix(call, chosen), selection.topic_of(chosen))
+    cuts: list[asyncio.TimerHandle] = []
+    queue.on_overrun = lambda: cuts.append(_cut_later(call))
     try:
         response = web.StreamResponse(headers=respond.headers(call.warnings))
         response.content_type = JSON
@@ -53,7 +56,22 @@ async def watch(call: Call) -> web.StreamResponse:
     finally:
         queue.close()
         call.server.watches -= 1
+        for cut in cuts:
+            cut.cancel()
     return response
+
+
+def _cut_later(call: Call) -> asyncio.TimerHandle:
+    """End the connection of a client that is too slow, after some time to take what is on its way.
+
+    One that does not read at all would keep the handler waiting to write, and its place among the watches, for ever.
+    """
+
+    def cut() -> None:
+        if call.http.transport is not None:
+            call.http.transport.abort()
+
+    return asyncio.get_running_loop().call_later(limits.STREAM_CLOSE_TIMEOUT_S, cut)
 
 
 def _prefix(call: Call, chosen: Selection) -> str:

@@ -22,6 +22,8 @@ class WatchQueue:
         """Nothing more will come: the store closed, the watcher closed it, or it was too slow."""
         self.overrun = False
         """It was too slow: changes were dropped."""
+        self.on_overrun: Callable[[], object] | None = None
+        """Called when that happens."""
         self._on_close = on_close
         self._changes: list[Change] = []
         self._ready = asyncio.Event()
@@ -34,6 +36,8 @@ class WatchQueue:
             self._changes.clear()
             self.overrun = True
             self.close()
+            if self.on_overrun is not None:
+                self.on_overrun()
             return
         self._changes.append(change)
         self._ready.set()

@@ -121,7 +121,8 @@ STREAM_HEARTBEAT_S = 30
 """Seconds between pings of a WebSocket; half of what upstream's peers tolerate without one."""
 
 STREAM_CLOSE_TIMEOUT_S = 10
-"""Time a client has to answer the close of a WebSocket; after it the connection is cut."""
+"""Time a client has to answer the close of a WebSocket, or to read what is left of a watch that it was too slow for;
+after it the connection is cut."""
 
 STREAM_MESSAGE_BYTES = 4 * 1024 * 1024
 """Largest WebSocket message; upstream's senders stay at 32 KiB."""
