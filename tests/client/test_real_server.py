@@ -87,6 +87,15 @@ async def test_each_verb_does_what_it_says(client: Client) -> None:
     assert gone.value.message == 'configmaps "m" not found'
 
 
+async def test_warning_is_heard_letter_by_letter(server: ApiServer) -> None:
+    """Whatever alphabet it is written in."""
+    heard: list[str] = []
+    async with Client(config_of(server), on_warning=heard.append) as client:
+        obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "größe": 1}
+        await client.request("POST", "/api/v1/namespaces/default/configmaps", body=obj)
+    assert heard == ['unknown field "größe"']
+
+
 async def test_dry_run_changes_nothing_and_warnings_are_heard(server: ApiServer) -> None:
     """A dry run answers as the real thing would, and unknown fields come as warnings."""
     heard: list[str] = []

@@ -184,7 +184,7 @@ async def _head(link: _Link, method: str) -> Response:
             raise BrokenAnswerError("the server closed the connection without an answer") from error
         except asyncio.LimitOverrunError as error:
             raise BrokenAnswerError(f"the head of the answer is longer than {HEAD_BYTES} bytes") from error
-        first, *rows = head[:-4].decode("latin-1").split("\r\n")
+        first, *rows = head[:-4].decode(errors="replace").split("\r\n")  # servers write warnings as UTF-8, as Go does
         version, _, line = first.partition(" ")
         code = line[:3]
         if version not in ("HTTP/1.1", "HTTP/1.0") or not code.isdigit() or len(code) < 3:
