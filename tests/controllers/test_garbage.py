@@ -102,6 +102,16 @@ async def test_object_whose_owner_never_existed_goes() -> None:
         await cluster.until(lambda: gone(cluster, "child"))
 
 
+async def test_object_whose_owner_is_in_another_namespace_goes() -> None:
+    """An owner is looked for where its dependent is; that its uid exists elsewhere is no help."""
+    async with running(GarbageCollector, scheduler=False, kubelet=False) as cluster:
+        elsewhere = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "top", "namespace": "kube-public"}}
+        top = await cluster.client.create(CONFIG_MAPS, elsewhere)
+        await config_map(cluster, "child", top)
+        await cluster.until(lambda: gone(cluster, "child"))
+        assert await cluster.get(CONFIG_MAPS, "top", "kube-public") is not None
+
+
 async def test_custom_objects_are_collected() -> None:
     """Kinds that come later are watched, and own and are owned like others."""
     async with running(GarbageCollector, scheduler=False, kubelet=False) as cluster:

@@ -127,9 +127,16 @@ class GarbageCollector(Reconciler):
                 for dependent in self.graph.dependents(node.uid):
                     self.queue.add(dependent.uid)
         elif node.owners and (before is None or before.owners != node.owners):
-            if all(self.graph.get(owner.get("uid", "")) is not None for owner in node.owners):
+            if all(self._known_owner(owner, node) is not None for owner in node.owners):
                 return
             self.queue.add_after(node.uid, LAG_S)
+
+    def _known_owner(self, owner: Object, node: Node) -> Node | None:
+        """An owner in the graph; one in another namespace is none, and the API is asked for it as for any other."""
+        known = self.graph.get(owner.get("uid", ""))
+        if known is None or (node.namespace and known.namespace not in ("", node.namespace)):
+            return None
+        return known
 
     def _removed(self, obj: Object) -> None:
         uid = obj["metadata"]["uid"]
@@ -162,7 +169,7 @@ class GarbageCollector(Reconciler):
         dangling: list[Object] = []
         waiting: list[Object] = []
         for owner in owners:
-            known = self.graph.get(owner.get("uid", ""))
+            known = self._known_owner(owner, node)
             if known is not None:
                 (waiting if known.waits_for_dependents else solid).append(owner)
             elif await self._owner_exists(owner, node):
