@@ -1,10 +1,14 @@
 """Garbage collection and namespace deletion against a real API server."""
 
+import asyncio
 import contextlib
 from typing import Any
 
+import pytest
+
 from podsysctl.base.errors import StatusError
 from podsysctl.controllers.garbage.controller import GarbageCollector
+from podsysctl.controllers.garbage.graph import Node
 from podsysctl.controllers.namespaces import NamespaceController
 from podsysctl.controllers.scope import NAMESPACES, PODS
 from podsysctl.objects.kinds import builtin_by_resource
@@ -81,6 +85,33 @@ async def test_foreground_deletion_waits_for_blocking_dependents() -> None:
         assert waiting["metadata"]["finalizers"] == ["foregroundDeletion"]
         await cluster.client.patch(CONFIG_MAPS, "child", {"metadata": {"finalizers": None}}, namespace="default")
         await cluster.until(lambda: gone(cluster, "top", "child"))
+
+
+async def test_object_that_gains_an_owner_while_it_is_judged_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deleted is the version that nobody owned."""
+    async with running(GarbageCollector, scheduler=False, kubelet=False) as cluster:
+        dead, alive = await config_map(cluster, "dead"), await config_map(cluster, "alive")
+        child = await config_map(cluster, "child", dead)
+        asked = GarbageCollector._owner_exists
+
+        async def adopted_meanwhile(self: GarbageCollector, owner: Object, node: Node) -> bool:
+            exists = await asked(self, owner, node)
+            if node.name == "child" and not exists:
+                reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "alive", "uid": alive["metadata"]["uid"]}
+                patch = {"metadata": {"ownerReferences": [reference]}}
+                await cluster.client.patch(CONFIG_MAPS, "child", patch, namespace="default")
+            return exists
+
+        monkeypatch.setattr(GarbageCollector, "_owner_exists", adopted_meanwhile)
+        await cluster.client.delete(CONFIG_MAPS, "dead", "default")
+
+        async def adopted() -> bool:
+            found = await cluster.get(CONFIG_MAPS, "child") or child
+            return [owner["name"] for owner in found["metadata"]["ownerReferences"]] == ["alive"]
+
+        await cluster.until(adopted)
+        await asyncio.sleep(0.1)
+        assert await cluster.get(CONFIG_MAPS, "child") is not None
 
 
 async def test_orphaning_deletion_keeps_dependents() -> None:

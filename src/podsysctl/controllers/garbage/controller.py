@@ -192,7 +192,7 @@ class GarbageCollector(Reconciler):
             if foreground or FOREGROUND in finalizers
             else "Background"
         )
-        await self._delete(node, policy)
+        await self._delete(node, live, policy)
 
     async def _owner_exists(self, owner: Object, node: Node) -> bool:
         """Ask the API; raises UnknownResourceError for kinds it does not serve, which settles nothing."""
@@ -268,11 +268,20 @@ class GarbageCollector(Reconciler):
             if error.code != 404:
                 raise
 
-    async def _delete(self, node: Node, policy: str) -> None:
+    async def _delete(self, node: Node, live: Object, policy: str) -> None:
+        """Delete the version that was judged; one that changed since, and may have an owner again, is judged anew."""
+        version = live["metadata"]["resourceVersion"]
         try:
-            await self.client.delete(node.kind, node.name, node.namespace or None, uid=node.uid, propagation=policy)
+            await self.client.delete(
+                node.kind,
+                node.name,
+                node.namespace or None,
+                uid=node.uid,
+                resource_version=version,
+                propagation=policy,
+            )
         except StatusError as error:
-            if error.code not in (404, 409):
+            if error.code != 404:
                 raise
 
 
