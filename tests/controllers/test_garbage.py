@@ -114,6 +114,18 @@ async def test_object_that_gains_an_owner_while_it_is_judged_stays(monkeypatch: 
         assert await cluster.get(CONFIG_MAPS, "child") is not None
 
 
+async def test_foreground_deletion_of_a_circle_ends() -> None:
+    """Objects that own each other do not wait for each other."""
+    async with running(GarbageCollector, scheduler=False, kubelet=False) as cluster:
+        one = await config_map(cluster, "one")
+        two = await config_map(cluster, "two", one, block=True)
+        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "two", "uid": two["metadata"]["uid"]}
+        patch = {"metadata": {"ownerReferences": [{**reference, "blockOwnerDeletion": True}]}}
+        await cluster.client.patch(CONFIG_MAPS, "one", patch, namespace="default")
+        await cluster.client.delete(CONFIG_MAPS, "one", "default", propagation="Foreground")
+        await cluster.until(lambda: gone(cluster, "one", "two"))
+
+
 async def test_orphaning_deletion_keeps_dependents() -> None:
     """Dependents lose the reference and stay."""
     async with running(GarbageCollector, scheduler=False, kubelet=False) as cluster:

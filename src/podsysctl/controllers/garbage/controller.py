@@ -183,7 +183,10 @@ class GarbageCollector(Reconciler):
             if gone:
                 await self._keep_owners(node, live, [owner for owner in owners if owner["uid"] not in gone])
             return
-        foreground = bool(waiting) and bool(self.graph.dependents(node.uid))
+        dependents = self.graph.dependents(node.uid)
+        foreground = bool(waiting) and bool(dependents)
+        if foreground and any(dependent.waits_for_dependents for dependent in dependents):
+            live = await self._unblock_owners(node, live)
         finalizers = live["metadata"].get("finalizers") or ()
         policy = (
             "Orphan"
@@ -193,6 +196,11 @@ class GarbageCollector(Reconciler):
             else "Background"
         )
         await self._delete(node, live, policy)
+
+    async def _unblock_owners(self, node: Node, live: Object) -> Object:
+        """Let no owner wait for an object that may come to wait for one of them: they may own each other."""
+        owners = [{**owner, "blockOwnerDeletion": False} for owner in live["metadata"]["ownerReferences"]]
+        return await self._keep_owners(node, live, owners) or live
 
     async def _owner_exists(self, owner: Object, node: Node) -> bool:
         """Ask the API; raises UnknownResourceError for kinds it does not serve, which settles nothing."""
@@ -247,9 +255,9 @@ class GarbageCollector(Reconciler):
             raise
         return found if found["metadata"]["uid"] == node.uid else None
 
-    async def _keep_owners(self, node: Node, live: Object, owners: list[Object]) -> None:
+    async def _keep_owners(self, node: Node, live: Object, owners: list[Object]) -> Object | None:
         metadata = {"resourceVersion": live["metadata"]["resourceVersion"], "ownerReferences": owners or None}
-        await self._patch(node, {"metadata": metadata})
+        return await self._patch(node, {"metadata": metadata})
 
     async def _drop_finalizer(self, node: Node, finalizer: str) -> None:
         live = await self._live(node)
@@ -261,12 +269,14 @@ class GarbageCollector(Reconciler):
             metadata = {"resourceVersion": live["metadata"]["resourceVersion"], "finalizers": kept or None}
             await self._patch(node, {"metadata": metadata})
 
-    async def _patch(self, node: Node, patch: Object) -> None:
+    async def _patch(self, node: Node, patch: Object) -> Object | None:
+        """The object as it is then; None when it is gone."""
         try:
-            await self.client.patch(node.kind, node.name, patch, namespace=node.namespace or None)
+            return await self.client.patch(node.kind, node.name, patch, namespace=node.namespace or None)
         except StatusError as error:
             if error.code != 404:
                 raise
+            return None
 
     async def _delete(self, node: Node, live: Object, policy: str) -> None:
         """Delete the version that was judged; one that changed since, and may have an owner again, is judged anew."""
