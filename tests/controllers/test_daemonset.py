@@ -4,7 +4,7 @@ from typing import Any
 
 from podsysctl.controllers.daemonset import DaemonSetController, should_run
 from podsysctl.controllers.history import HASH_LABEL
-from podsysctl.controllers.scope import CONTROLLER_REVISIONS, DAEMON_SETS, NODES
+from podsysctl.controllers.scope import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, Scope
 from tests.controllers.cluster import Cluster, running
 
 Object = dict[str, Any]
@@ -121,3 +121,27 @@ def test_should_run_follows_taints_as_upstream() -> None:
     assert should_run(owner, node({"key": "k", "effect": "NoExecute"})) == (False, False)
     tolerant = daemon_set(tolerations=[{"key": "k", "operator": "Exists"}])
     assert should_run(tolerant, node({"key": "k", "effect": "NoExecute"})) == (True, True)
+
+
+async def test_daemon_set_delays_are_forgotten_with_node_and_owner() -> None:
+    """Nodes and DaemonSets that come and go leave nothing behind."""
+    made: list[DaemonSetController] = []
+
+    def make(scope: Scope) -> DaemonSetController:
+        made.append(DaemonSetController(scope))
+        return made[0]
+
+    async with running(make) as cluster:
+        cluster.rejecting = "no"
+        for name in ("n1", "n2"):
+            await cluster.add_node(name)
+        await cluster.client.create(DAEMON_SETS, daemon_set())
+
+        async def delayed(*names: str) -> bool:
+            return {node for _, node in made[0]._backoff} == set(names)
+
+        await cluster.until(lambda: delayed("n1", "n2"))
+        await cluster.client.delete(NODES, "n1")
+        await cluster.until(lambda: delayed("n2"))
+        await cluster.client.delete(DAEMON_SETS, "ds", "default")
+        await cluster.until(delayed)

@@ -58,7 +58,7 @@ class DaemonSetController(PodOwner):
         self._backoff: dict[tuple[str, str], tuple[float, float]] = {}
         """By owner uid and node: the delay, and when it was set."""
         self._nodes.add_handler(
-            on_add=lambda _: self._all(), on_update=self._node_updated, on_delete=lambda _: self._all()
+            on_add=lambda _: self._all(), on_update=self._node_updated, on_delete=self._node_gone
         )
 
     def size(self, uid: str) -> int:
@@ -72,6 +72,19 @@ class DaemonSetController(PodOwner):
     def _node_updated(self, old: Object, new: Object) -> None:
         if labels_of(old) != labels_of(new) or old.get("spec") != new.get("spec"):
             self._all()
+
+    def owner_gone(self, owner: Object) -> None:
+        """A DaemonSet was deleted."""
+        uid = owner["metadata"]["uid"]
+        for identity in [identity for identity in self._backoff if identity[0] == uid]:
+            del self._backoff[identity]
+        super().owner_gone(owner)
+
+    def _node_gone(self, node: Object) -> None:
+        name = node["metadata"]["name"]
+        for identity in [identity for identity in self._backoff if identity[1] == name]:
+            del self._backoff[identity]
+        self._all()
 
     async def reconcile(self, key: str) -> None:
         """Place and remove pods, roll an update on, write the status."""
