@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from podsysctl.base.clock import FakeClock
+from podsysctl.base.errors import ConnectionFailedError
 from podsysctl.client.informer import InformerSet
 from podsysctl.controllers import node_lifecycle, pod_gc
 from podsysctl.controllers.node_lifecycle import NodeLifecycleController, wanted_taints
@@ -178,6 +179,47 @@ async def test_toleration_seconds_delay_eviction_and_untainting_cancels_it() -> 
         (event,) = await cluster.until(lambda: cluster.events("TaintManagerEviction"))
         assert event["message"] == "Cancelling deletion of Pod default/p"
         assert len(await cluster.pods()) == 1
+
+
+async def test_eviction_that_fails_is_tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that a pod tolerates its node is over; a server that was away does not give it again."""
+    clock = FakeClock()
+    evict, made = TaintEvictionController._evict, list[TaintEvictionController]()
+    failures = iter((ConnectionFailedError("away"),))
+
+    async def fail_once(self: TaintEvictionController, pod: Object) -> None:
+        for failure in failures:
+            raise failure
+        await evict(self, pod)
+
+    def make(scope: Scope) -> TaintEvictionController:
+        made.append(TaintEvictionController(scope))
+        return made[0]
+
+    monkeypatch.setattr(TaintEvictionController, "_evict", fail_once)
+    async with running(make, clock=clock) as cluster:
+        await cluster.add_node("n1")
+        limited = [{"key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}]
+        await cluster.client.create(PODS, pod("p", tolerations=limited))
+
+        async def bound() -> bool:
+            return any(p["spec"].get("nodeName") for p in await cluster.pods())
+
+        async def timed() -> bool:
+            return "default/p" in made[0]._since
+
+        async def left() -> bool:
+            clock.advance(0.1)  # the pause before the next try
+            made[0].queue.release_due()  # the loop's own timer waits by the real clock
+            return not await cluster.pods()
+
+        await cluster.until(bound)
+        await cluster.client.patch(NODES, "n1", {"spec": {"taints": [{"key": "k", "effect": "NoExecute"}]}})
+        await cluster.until(timed)
+        clock.advance(301)
+        again = [{"key": "k", "effect": "NoExecute", "value": "look-again"}]
+        await cluster.client.patch(NODES, "n1", {"spec": {"taints": again}})
+        await cluster.until(left)
 
 
 async def test_pod_gc_removes_stranded_pods() -> None:

@@ -75,9 +75,9 @@ class TaintEvictionController(Reconciler):
         if left_s > 0:
             self.queue.add_after(key, left_s)
             return
-        self._since.pop(key, None)
         self._say(pod, f"Marking for deletion Pod {key}")
         await self._evict(pod)
+        self._since.pop(key, None)  # not before: a try that fails must not give the pod its whole time again
 
     def _say(self, pod: Object, text: str) -> None:
         self._recorder.event(pod, "Normal", "TaintManagerEviction", text)
