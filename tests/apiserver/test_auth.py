@@ -26,7 +26,7 @@ from podsysctl.apiserver.store import Store
 from podsysctl.base import limits
 from podsysctl.base.clock import FakeClock
 from podsysctl.objects import tuning
-from tests.apiserver.api import CONFIG_MAPS, PODS, Api, client_tls, config_map
+from tests.apiserver.api import CONFIG_MAPS, PODS, Api, client_tls, config_map, running
 
 RBAC = "rbac.authorization.k8s.io"
 ALICE = UserInfo("alice", ("dev", "system:authenticated"))
@@ -248,6 +248,19 @@ async def test_static_token_is_the_administrator(api: Api) -> None:
         session.get(api.server.url + "/api/v1/secrets", headers={"Authorization": f"Bearer {token}"}) as answer,
     ):
         assert answer.status == 200
+
+
+async def test_empty_token_file_is_written_anew(tmp_path: Path) -> None:
+    """What a crash in the middle of the first start left must not be the administrator's token for ever."""
+    (tmp_path / "data" / "pki").mkdir(parents=True)
+    file = tmp_path / "data" / "pki" / "admin.token"
+    file.touch(mode=0o600)
+    async with running(tmp_path / "data"):
+        token = file.read_text().strip()
+        assert len(token) > 40
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    async with running(tmp_path / "data"):
+        assert file.read_text().strip() == token
 
 
 async def test_credentials_on_disk_are_for_the_owner_alone(api: Api) -> None:

@@ -28,7 +28,7 @@ from podsysctl.apiserver.metrics import Metrics
 from podsysctl.apiserver.pki import Authority, Credential
 from podsysctl.apiserver.registry import Registry
 from podsysctl.apiserver.store import Store
-from podsysctl.base import limits
+from podsysctl.base import durable, limits
 from podsysctl.base.errors import PodsysctlError
 
 _KEEPALIVE_S = 120
@@ -181,12 +181,11 @@ def _assemble(config: ServerConfig, store: Store, port: int) -> ServerContext:
 
 
 def _admin_token(path: Path) -> str:
-    """The administrator's bearer token, made at the first start."""
-    if path.exists():
-        return path.read_text().strip()
-    token = secrets.token_urlsafe(32)
-    path.touch(mode=0o600)
-    path.write_text(token + "\n")
+    """The administrator's bearer token, made at the first start, or when a full disk left the file empty."""
+    token = path.read_text().strip() if path.exists() else ""
+    if not token:
+        token = secrets.token_urlsafe(32)
+        durable.write(path, token + "\n")
     return token
 
 
