@@ -399,6 +399,17 @@ async def test_equal_owner_references_are_kept_once_with_a_warning(api: Api) -> 
     assert warning.endswith(" observed: u")
 
 
+async def test_as_many_owners_as_a_body_holds_keep_nobody_waiting(api: Api) -> None:
+    """Looking for equal ones, and taking many out, goes through the list once: minutes of the one loop before."""
+    owners = [{"apiVersion": "v1", "kind": "P", "name": f"x{n}", "uid": f"u{n}"} for n in range(45_000)]
+    await api.make(CONFIG_MAPS, config_map(ownerReferences=owners))
+    gone = [{"uid": owner["uid"], "$patch": "delete"} for owner in owners[1:]]
+    patch = {"metadata": {"ownerReferences": gone}}
+    reply = await api.call("PATCH", f"{CONFIG_MAPS}/m", patch, media="application/strategic-merge-patch+json")
+    assert reply.code == 200
+    assert reply.body["metadata"]["ownerReferences"] == owners[:1]
+
+
 @pytest.mark.parametrize(
     ("spec", "text"),
     [

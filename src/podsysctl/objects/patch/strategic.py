@@ -290,6 +290,7 @@ def _positions(elements: list[Any], merge_key: str) -> dict[Any, int]:
 def _apply_element_directives(live: list[Any], changed: list[Any], merge_key: str) -> tuple[list[Any], list[Any]]:
     """`$patch` in elements: delete removes the live one of that key, replace makes the rest the whole list."""
     plain = []
+    gone: set[Any] = set()
     replace = False
     for element in changed:
         directive = element.get(_DIRECTIVE)
@@ -298,15 +299,16 @@ def _apply_element_directives(live: list[Any], changed: list[Any], merge_key: st
         elif directive == "delete":
             if merge_key not in element:
                 raise _no_merge_key(element, merge_key)
-            gone = _scalar_key(element[merge_key])
-            live = [item for item in live if _scalar_key(item.get(merge_key)) != gone]
+            gone.add(_scalar_key(element[merge_key]))
         elif directive == "replace":
             replace = True
         elif directive == "merge":
             raise _failed("merging lists cannot yet be specified in the patch")
         else:
             raise _failed(f"unknown patch type: {directive} in map: {go_map(element)}")
-    return (plain, []) if replace else (live, plain)
+    if replace:
+        return plain, []
+    return [item for item in live if _scalar_key(item.get(merge_key)) not in gone] if gone else live, plain
 
 
 def _in_order(merged: list[Any], order: list[Any], live: list[Any], merge_key: str, is_maps: bool) -> list[Any]:
