@@ -13,6 +13,7 @@ import pytest
 from podsysctl.node.volumes import atomic, hostpath, mounts, subpath
 from podsysctl.node.volumes.atomic import File
 from podsysctl.node.volumes.manager import remove_tree
+from tests.base.test_trees import nest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount and to give files away")
@@ -108,6 +109,15 @@ def test_remove_tree_leaves_what_was_bound_in(tmp_path: Path) -> None:
     remove_tree(tmp_path / "pod")
     assert (host / "precious").read_text() == "x"
     assert not (tmp_path / "pod").exists()
+
+
+def test_remove_tree_removes_directories_of_any_depth(tmp_path: Path) -> None:
+    """A container decides how deep its volume is; a pod that cannot be removed would stay, and end the clean-up."""
+    volume = tmp_path / "pod" / "volumes" / "kubernetes.io~empty-dir" / "v"
+    volume.mkdir(parents=True)
+    nest(volume, 3000)
+    remove_tree(tmp_path / "pod")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_host_path_types_are_checked_or_made(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from podsysctl.base import trees
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.runtime import commands, processes, shims
 
@@ -120,4 +120,4 @@ def _cgroup_of(pid: int) -> str:
 
 def _remove_tree(directory: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(directory)
+        trees.remove(directory)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from podsysctl.base import trees
 from podsysctl.base.clock import Clock
 from podsysctl.base.errors import ConnectionFailedError, KernelError, StatusError
 from podsysctl.node import amounts, downward
@@ -131,4 +131,4 @@ def remove_tree(root: Path) -> None:
     if not root.exists():
         return
     mounts.unmount_below(root)
-    shutil.rmtree(root)
+    trees.remove(root)
