@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -47,16 +48,18 @@ class StorageLimits:
 
 
 def used_bytes(root: Path) -> int:
-    """Disk space that a tree takes, without what is mounted below it; files that vanish meanwhile do not count."""
+    """Disk space that a tree takes, without what is mounted below it.
+
+    A container changes it meanwhile and may nest directories deeper than a path may be long: what cannot be looked at
+    does not count.
+    """
     total = 0
     pending = [str(root)]
     while pending:
-        try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False) and not os.path.ismount(entry.path):
                         pending.append(entry.path)
-        except FileNotFoundError:
-            continue
     return total
