@@ -217,6 +217,22 @@ async def test_completed_and_failed_pods_report_their_ends(cluster: Cluster) -> 
     assert state(found)["terminated"]["message"] == "from the log\n"
 
 
+async def test_pipe_for_a_termination_message_stops_nobody(cluster: Cluster) -> None:
+    """Whatever a container has mounted there, the agent does not wait for it."""
+    volume = {"name": "v", "mountPath": "/v"}
+    message = {"name": "v", "mountPath": "/dev/termination-log", "subPath": "pipe"}
+    body = pod(
+        "a",
+        shell("exit 3", volumeMounts=[message]),
+        initContainers=[shell("mkfifo /v/pipe", name="make", volumeMounts=[volume])],
+        volumes=[{"name": "v", "emptyDir": {}}],
+        restartPolicy="Never",
+    )
+    await cluster.create(body)
+    found = await cluster.wait("a", lambda p: p["status"].get("phase") == "Failed")
+    assert "it is not a regular file" in state(found)["terminated"]["message"]
+
+
 async def test_crashing_container_backs_off(cluster: Cluster) -> None:
     """A container that ends is restarted at once, then waits in CrashLoopBackOff for ten seconds."""
     await cluster.create(pod("a", shell("exit 3")))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -43,6 +45,18 @@ class _Runtime:
         raise RuntimeServiceError("DeadlineExceeded", "slow")
 
     list_containers = list_pod_sandbox
+
+
+async def test_termination_message_that_is_no_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    """A container may have a named pipe mounted there from a volume: opening it would stop the whole process."""
+    pipe = tmp_path / "message"
+    os.mkfifo(pipe)
+    runtime = _Runtime()
+    assert runtime.container is not None
+    runtime.container.annotations[labels.TERMINATION_PATH] = "/message"
+    runtime.container.mounts.add(container_path="/message", host_path=str(pipe))
+    found = await RuntimeReader(cast(RuntimeService, runtime), "n").read_first("u", "a", "default", "s", ["c"])
+    assert found.containers[0].message == f"Error on reading termination log {pipe}: it is not a regular file"
 
 
 async def test_first_read_tells_what_became_of_the_sandbox_and_its_containers() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -164,8 +166,11 @@ def _ended_message(status: Any, record: ContainerRecord) -> str:
 
 
 def _tail(path: Path, limit_bytes: int) -> str:
+    """The end of a file that a container writes to; through a volume it may have made it anything else as well."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return f"Error on reading termination log {path}: it is not a regular file"
             size = file.seek(0, 2)
             file.seek(max(0, size - limit_bytes))
             return file.read(limit_bytes).decode(errors="replace")
@@ -173,6 +178,11 @@ def _tail(path: Path, limit_bytes: int) -> str:
         return ""
     except OSError as error:
         return f"Error on reading termination log {path}: {error.strerror}"
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a named pipe."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def log_tail(path: Path) -> str:
