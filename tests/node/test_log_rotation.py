@@ -14,22 +14,23 @@ from podsysctl.node.log_rotation import LogRotation
 
 
 class _Runtime:
-    """One running container; a reopened log is a new, empty file, as a runtime makes it."""
+    """Running containers, each with its log; a reopened log is a new, empty file, as a runtime makes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *others: Path) -> None:
         self.path = path
-        self.fails = False
+        self.logs = {"c1": path, **{f"c{number}": other for number, other in enumerate(others, 2)}}
+        self.failing: set[str] = set()
 
     async def list_containers(self, _filter: object) -> list[Any]:
-        return [SimpleNamespace(id="c1")]
+        return [SimpleNamespace(id=container_id) for container_id in self.logs]
 
-    async def container_status(self, _container_id: str) -> Any:
-        return SimpleNamespace(status=SimpleNamespace(log_path=str(self.path)))
+    async def container_status(self, container_id: str) -> Any:
+        return SimpleNamespace(status=SimpleNamespace(log_path=str(self.logs[container_id])))
 
-    async def reopen_container_log(self, _container_id: str) -> None:
-        if self.fails:
+    async def reopen_container_log(self, container_id: str) -> None:
+        if container_id in self.failing:
             raise RuntimeServiceError("Unknown", "no")
-        self.path.touch()
+        self.logs[container_id].touch()
 
 
 @pytest.fixture
@@ -72,10 +73,27 @@ async def test_rotated_logs_are_compressed_and_bounded(runtime: _Runtime) -> Non
 async def test_log_that_the_runtime_does_not_reopen_keeps_its_name(runtime: _Runtime) -> None:
     """Otherwise the container would write where nobody looks."""
     runtime.path.write_bytes(b"x")
-    runtime.fails = True
-    with pytest.raises(RuntimeServiceError):
-        await _rotation(runtime, FakeClock(), max_size_bytes=1).rotate_all()
+    runtime.failing = {"c1"}
+    assert await _rotation(runtime, FakeClock(), max_size_bytes=1).rotate_all() == 0
     assert runtime.path.read_bytes() == b"x"
+
+
+async def test_log_that_cannot_be_rotated_keeps_no_other_from_it(tmp_path: Path) -> None:
+    """One container must not let the logs of all fill the disk."""
+    runtime = _Runtime(tmp_path / "a.log", tmp_path / "b.log")
+    for path in runtime.logs.values():
+        path.write_bytes(b"x")
+    runtime.failing = {"c1"}
+    assert await _rotation(runtime, FakeClock(), max_size_bytes=1).rotate_all() == 1
+    assert (tmp_path / "b.log").read_bytes() == b""
+
+
+async def test_log_that_was_renamed_and_not_opened_anew_is_opened(runtime: _Runtime) -> None:
+    """The agent was killed between the two: the container writes to the old file, which nobody would ever rotate."""
+    runtime.path.write_bytes(b"x")
+    runtime.path.rename(runtime.path.with_name("0.log.20260101-000000"))
+    assert await _rotation(runtime, FakeClock(), max_size_bytes=1).rotate_all() == 0
+    assert runtime.path.read_bytes() == b""
 
 
 def test_tidy_removes_what_an_interrupted_compression_left(tmp_path: Path) -> None:

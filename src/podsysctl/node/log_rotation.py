@@ -57,26 +57,42 @@ class LogRotation:
             await asyncio.sleep(INTERVAL_S)
             try:
                 await self.rotate_all()
-            except (RuntimeServiceError, OSError) as error:
+            except RuntimeServiceError as error:
                 _log.warning("log rotation put off: %s", error)
 
     async def rotate_all(self) -> int:
-        """Rotate what is too large now; how many were. Raises RuntimeServiceError, OSError."""
+        """Rotate what is too large now; how many were. Raises RuntimeServiceError when containers cannot be listed.
+
+        A log that cannot be rotated keeps no other from it.
+        """
         running = cri.ContainerStateValue(state=cri.CONTAINER_RUNNING)
         wanted = cri.ContainerFilter(state=running, label_selector={labels.NODE: self._node_name})
         rotated = 0
         for container in await self._runtime.list_containers(wanted):
             try:
-                status = (await self._runtime.container_status(container.id)).status
-            except RuntimeServiceError as error:
-                if error.code == "NotFound":
-                    continue
-                raise
-            path = Path(status.log_path)
-            if status.log_path and _size(path) >= self._max_size_bytes:
-                await self._rotate(container.id, path)
-                rotated += 1
+                rotated += await self._look(container.id)
+            except (RuntimeServiceError, OSError) as error:
+                _log.warning("the log of container %s is not rotated: %s", container.id[:13], error)
         return rotated
+
+    async def _look(self, container_id: str) -> bool:
+        """Whether one log was too large and is rotated. Raises RuntimeServiceError, OSError."""
+        try:
+            status = (await self._runtime.container_status(container_id)).status
+        except RuntimeServiceError as error:
+            if error.code == "NotFound":
+                return False
+            raise
+        if not status.log_path:
+            return False
+        path = Path(status.log_path)
+        size = _size(path)
+        if size is None:  # whoever renamed it was killed before the container had a new one
+            await self._runtime.reopen_container_log(container_id)
+        elif size >= self._max_size_bytes:
+            await self._rotate(container_id, path)
+            return True
+        return False
 
     async def _rotate(self, container_id: str, path: Path) -> None:
         await asyncio.to_thread(tidy, path, self._max_files)
@@ -111,8 +127,8 @@ def _compress(path: Path) -> None:
     path.unlink()
 
 
-def _size(path: Path) -> int:
+def _size(path: Path) -> int | None:
     try:
         return os.stat(path).st_size
     except FileNotFoundError:
-        return 0
+        return None
