@@ -9,6 +9,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Collection
+from pathlib import Path
 
 from podsysctl.base.errors import PodsysctlError, StatusError
 from podsysctl.client.rest import Client
@@ -17,7 +18,7 @@ from podsysctl.node import pod as pods
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.paths import NodePaths, uid_of_log_directory
 from podsysctl.node.runtime_reader import RuntimeReader
-from podsysctl.node.runtime_state import CREATED, EXITED, RUNNING, UNKNOWN, PodRuntime
+from podsysctl.node.runtime_state import CREATED, EXITED, RUNNING, UNKNOWN, ContainerRecord, PodRuntime
 from podsysctl.node.status_writer import PODS
 from podsysctl.node.stop import Stopper
 from podsysctl.node.volumes.manager import Volumes
@@ -55,12 +56,12 @@ class Cleanup:
         self._config = config
 
     async def prune(self, runtime: PodRuntime) -> None:
-        """Remove a living pod's older dead containers and sandboxes. Raises RuntimeServiceError."""
+        """Remove a living pod's older dead containers with their logs, and sandboxes. Raises RuntimeServiceError."""
         seen: dict[str, int] = {}
         for record in list(runtime.containers):
             seen[record.name] = seen.get(record.name, 0) + 1
             if seen[record.name] > KEPT_RECORDS and record.state in (CREATED, EXITED):
-                await self._remove_container(record.id)
+                await self._remove_container(record)
                 runtime.containers.remove(record)
         in_use = {record.sandbox_id for record in runtime.containers}
         for sandbox in runtime.sandboxes[1:]:
@@ -68,9 +69,17 @@ class Cleanup:
                 await self._runtime.remove_pod_sandbox(sandbox.id)
                 runtime.sandboxes.remove(sandbox)
 
-    async def _remove_container(self, container_id: str) -> None:
-        await self._runtime.remove_container(container_id)
-        self._reader.forget(container_id)
+    async def _remove_container(self, record: ContainerRecord) -> None:
+        """Remove a container, and its log with it (kuberuntime_container.go, removeContainerLog)."""
+        await self._runtime.remove_container(record.id)
+        self._reader.forget(record.id)
+        await asyncio.to_thread(self._remove_log, Path(record.log_path))
+
+    def _remove_log(self, path: Path) -> None:
+        """Remove the log of one run and what was rotated of it."""
+        if path.is_relative_to(self._paths.logs):
+            for part in path.parent.glob(f"{path.name}*"):
+                part.unlink(missing_ok=True)
 
     async def remove_pod(self, runtime: PodRuntime) -> None:
         """Remove every trace of a pod from the node. Raises RuntimeServiceError, KernelError."""

@@ -1,0 +1,59 @@
+"""What is taken away of a pod that lives on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from podsysctl.node.cleanup import Cleanup
+from podsysctl.node.paths import NodePaths
+from podsysctl.node.runtime_state import EXITED, PodRuntime
+from tests.node.builders import record, runtime
+
+
+class _Runtime:
+    """Notes what is removed, as a runtime and as its reader."""
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+        self.forgotten: list[str] = []
+
+    async def remove_container(self, container_id: str) -> None:
+        self.removed.append(container_id)
+
+    def forget(self, container_id: str) -> None:
+        self.forgotten.append(container_id)
+
+
+def _cleanup(service: _Runtime, root: Path) -> Cleanup:
+    unused = cast(Any, None)
+    return Cleanup(unused, cast(Any, service), cast(Any, service), unused, unused, NodePaths(root), unused)
+
+
+def _runs(logs: Path, count: int) -> PodRuntime:
+    """A container that ended so often, each run with a log that was rotated once."""
+    logs.mkdir(parents=True)
+    for number in range(count):
+        (logs / f"{number}.log").touch()
+        (logs / f"{number}.log.20260101-000000.gz").touch()
+    return runtime(*(record(state=EXITED, number=n, log_path=str(logs / f"{n}.log")) for n in range(count)))
+
+
+async def test_prune_removes_older_runs_with_their_logs(tmp_path: Path) -> None:
+    """The present run and the one before stay with their logs; a container that crashes for days fills no disk."""
+    logs = tmp_path / "logs" / "default_p_uid-1" / "c"
+    found, service = _runs(logs, 12), _Runtime()
+    await _cleanup(service, tmp_path).prune(found)
+    assert service.removed == service.forgotten == [f"c-{number}" for number in range(9, -1, -1)]
+    assert [entry.id for entry in found.containers] == ["c-11", "c-10"]
+    assert sorted(path.name for path in logs.iterdir()) == [
+        "10.log", "10.log.20260101-000000.gz", "11.log", "11.log.20260101-000000.gz"
+    ]  # fmt: skip
+
+
+async def test_prune_removes_no_file_outside_the_logs(tmp_path: Path) -> None:
+    """Where a log lies is the runtime's word alone."""
+    elsewhere = tmp_path / "elsewhere"
+    found = _runs(elsewhere, 3)
+    await _cleanup(_Runtime(), tmp_path).prune(found)
+    assert len(list(elsewhere.iterdir())) == 6
