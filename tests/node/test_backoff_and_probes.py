@@ -34,6 +34,14 @@ def test_backoff_is_forgotten_after_ten_minutes_of_running() -> None:
     assert backoff.delay_s("c") == 10
 
 
+def test_backoff_with_a_maximum_below_its_first_delay_begins_with_the_maximum() -> None:
+    """maxContainerRestartPeriod bounds the first delay as well."""
+    clock = FakeClock()
+    backoff = Backoff(clock, maximum_s=1)
+    backoff.advance("c", clock.monotonic_s())
+    assert backoff.delay_s("c") == 1
+
+
 def _situation(**fields: object) -> Situation:
     return Situation(**{"container_id": "a", "running": True, "running_s": 60.0, "started": True, **fields})  # type: ignore[arg-type]
 

@@ -39,7 +39,7 @@ class Backoff:
 
     def __init__(self, clock: Clock, initial_s: float = INITIAL_S, maximum_s: float = MAXIMUM_S) -> None:
         self._clock = clock
-        self._initial_s = initial_s
+        self._initial_s = min(initial_s, maximum_s)  # as kubelet.go, newCrashLoopBackOff
         self._maximum_s = maximum_s
         self._entries: dict[str, _Entry] = {}
 
