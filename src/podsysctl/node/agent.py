@@ -147,7 +147,7 @@ class Agent:
             group.create_task(registration.lease_loop())
             group.create_task(pleg.run())
             group.create_task(pleg.follow_events())
-            group.create_task(self._housekeeping(services.cleanup))
+            group.create_task(self._housekeeping(services))
             group.create_task(StorageLimits(self.paths, services.shared.events, self._pool.active).run())
             group.create_task(LogRotation(self._runtime, self.config.node_name, self._clock).run())
 
@@ -225,17 +225,19 @@ class Agent:
         if self._pool is not None:
             self._pool.gone(uid)
 
-    async def _housekeeping(self, cleanup: Cleanup) -> None:
-        """Remove what pods left that are gone; the first time as soon as the API's pods are known."""
+    async def _housekeeping(self, services: Services) -> None:
+        """Remove and forget what pods left that are gone; the first time as soon as the API's pods are known."""
         await self._informer.synced.wait()
         while True:
             known = {pods.uid(pod) for pod in self._informer.store.values()}
             if self._pool is not None:
                 known |= self._pool.known()
             try:
-                await cleanup.orphans(known)
+                await services.cleanup.orphans(known)
             except RuntimeServiceError as error:
                 log.warning("clean-up put off: %s", error.message)
+            services.shared.crash_backoff.forget_old()
+            services.shared.images.forget_old()
             await asyncio.sleep(HOUSEKEEPING_S)
 
 

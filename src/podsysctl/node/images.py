@@ -100,6 +100,11 @@ class Images:
                 return await self._never(request)
         return await self._pull(request)
 
+    def forget_old(self) -> None:
+        """Drop what is remembered of failed pulls that nobody has tried again for long."""
+        self._backoff.forget_old()
+        self._previous_error = {k: text for k, text in self._previous_error.items() if self._backoff.delay_s(k)}
+
     async def _find(self, image: str) -> Image | None:
         found = await self._runtime.image_status(image)
         return None if found is None else _converted(found)
@@ -138,7 +143,6 @@ class Images:
                 self._silent_until_s[registry] = self._clock.monotonic_s() + SILENT_S
                 return aliased
             raise self._failed(request, key, error) from error
-        self._backoff.forget_old()
         pulled = await self._runtime.image_status(request.image)
         if pulled is None:
             raise ImageError("ErrImagePull", f'image "{request.image}" is not there after its pull')
