@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from podsysctl.node.container import Image
 from podsysctl.node.references import References, data_of
 from podsysctl.node.security import ImageUser
 from podsysctl.runtime import cri_pb2 as cri
-from podsysctl.runtime.images.reference import parse_reference
+from podsysctl.runtime.images.reference import DEFAULT_REGISTRY, parse_reference
 from podsysctl.runtime.service import RuntimeService
 
 ALIAS_EVENT = "ImageAliased"
@@ -258,28 +257,39 @@ def format_duration(seconds: float) -> str:
 
 
 def credentials_for(data: Mapping[str, bytes], image: str) -> list[Any]:
-    """Logins in a pull secret (.dockerconfigjson or .dockercfg) for the registry of an image."""
+    """Logins in a pull secret (.dockerconfigjson or .dockercfg) for the registry of an image.
+
+    They do not name the registry, as the kubelet's do not (credentialprovider/keyring.go): containerd would want it
+    as the URL of the very host that it asks.
+    """
     try:
         if ".dockerconfigjson" in data:
-            entries = json.loads(data[".dockerconfigjson"]).get("auths") or {}
+            entries = json.loads(data[".dockerconfigjson"]).get("auths")
         else:
             entries = json.loads(data.get(".dockercfg", b"{}"))
     except (ValueError, AttributeError):
         return []
-    registry = image.split("/", 1)[0] if "/" in image and "." in image.split("/", 1)[0] else "docker.io"
+    if not isinstance(entries, dict):
+        return []
+    registry = parse_reference(image).registry
+    hosts = _DOCKER_HUB if registry == DEFAULT_REGISTRY else (registry,)
     out = []
     for server, entry in entries.items():
         host = server.removeprefix("https://").removeprefix("http://").split("/", 1)[0]
-        if host in (registry, f"index.{registry}", f"registry-1.{registry}"):
-            out.append(_auth(server, entry))
+        if host in hosts and isinstance(entry, dict):
+            out.append(_auth(entry))
     return out
 
 
-def _auth(server: str, entry: Mapping[str, str]) -> Any:
-    user, password = entry.get("username", ""), entry.get("password", "")
+_DOCKER_HUB = (DEFAULT_REGISTRY, f"index.{DEFAULT_REGISTRY}", f"registry-1.{DEFAULT_REGISTRY}")
+"""One registry has three names."""
+
+
+def _auth(entry: Mapping[str, Any]) -> Any:
+    user, password = str(entry.get("username") or ""), str(entry.get("password") or "")
     if entry.get("auth") and not user:
         try:
-            user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+            user, _, password = base64.b64decode(str(entry["auth"])).decode().partition(":")
+        except ValueError:  # no base64, or no text
             user, password = "", ""
-    return cri.AuthConfig(username=user, password=password, server_address=server)
+    return cri.AuthConfig(username=user, password=password)
