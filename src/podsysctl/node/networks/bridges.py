@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from podsysctl.base import durable
@@ -27,11 +27,12 @@ class Bridges:
         self._in_use: Counter[str] = Counter()
         self._lock = asyncio.Lock()
 
-    @contextmanager
-    def using(self, names: Iterable[str]) -> Iterator[None]:
+    @asynccontextmanager
+    async def using(self, names: Iterable[str]) -> AsyncIterator[None]:
         """While an attachment is made: bridges that do not exist yet are noted as ours, and none is removed."""
         wanted = list(names)
-        self._in_use.update(wanted)
+        async with self._lock:  # one that is just being removed is gone before it is looked at
+            self._in_use.update(wanted)
         try:
             missing = [name for name in wanted if not (_LINKS / name).exists()]
             if missing:

@@ -90,7 +90,7 @@ class Networks:
         await asyncio.to_thread(self._records.save, record)
         for index, attachment in enumerate(attachments):
             try:
-                with self._bridges.using(attachment.bridges):
+                async with self._bridges.using(attachment.bridges):
                     result = await self._plugins.add(target, attachment)
             except PodsysctlError as error:
                 raise _located(pod, attachment, error) from error
