@@ -22,10 +22,10 @@ from podsysctl.node.agent import Agent, drain
 from podsysctl.node.config import AgentConfig, KubeletConfiguration
 from podsysctl.node.extension import SandboxExtension
 from podsysctl.node.status_writer import PODS
-from podsysctl.node.volumes import mounts
 from podsysctl.objects.kinds import builtin_by_resource
 from podsysctl.policy.platform import Platform
 from podsysctl.runtime import cri_pb2 as cri
+from podsysctl.runtime import sweep
 from podsysctl.runtime.containerd import PrivateContainerd
 from podsysctl.runtime.images.aliases import Aliases
 from podsysctl.runtime.service import RuntimeService
@@ -215,7 +215,7 @@ class Cluster:
         for directory in (root / "pods", root / "logs"):
             if directory.is_dir():
                 out += [str(path) for path in directory.iterdir()]
-        return out + mounts.below(root) + sorted(cgroups.pod_uids(self.config))
+        return out + sweep.mounts_below(root) + sorted(cgroups.pod_uids(self.config))
 
     def control_groups(self) -> list[str]:
         """The node's control groups, which stay while the node is there."""

@@ -13,6 +13,7 @@ import pytest
 from podsysctl.node.volumes import atomic, hostpath, mounts, subpath
 from podsysctl.node.volumes.atomic import File
 from podsysctl.node.volumes.manager import remove_tree
+from podsysctl.runtime import sweep
 from tests.base.test_trees import nest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -84,7 +85,7 @@ def test_sub_path_link_out_of_volume_is_refused(volume: Path, tmp_path: Path, li
     (volume / "escape").symlink_to(link)
     with pytest.raises(subpath.SubPathError):
         subpath.prepare(volume, "escape", tmp_path / "bind" / "0", make_missing=True)
-    assert mounts.below(tmp_path) == []
+    assert sweep.mounts_below(tmp_path) == []
 
 
 @needs_root

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import pytest
 
 from podsysctl.runtime import sweep
 
@@ -11,6 +14,14 @@ def test_mounts_below_a_directory_are_found_with_odd_names(tmp_path: Path) -> No
     lines = ["1 0 8:1 / / rw - ext4 x rw", "2 1 0:5 / /d rw - tmpfs x rw", "3 1 0:6 / /d/a\\040b rw - tmpfs x rw"]
     mountinfo.write_text("\n".join([*lines, "4 1 0:7 / /dd rw - tmpfs x rw"]) + "\n")
     assert sweep.mounts_below(Path("/d"), mountinfo) == ["/d", "/d/a b"]
+
+
+@pytest.mark.parametrize("name", ["h\u00fcte", "a\u2028b", "a\x0cb", "\udcff"])
+def test_mounts_below_a_directory_are_found_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    """A mount that is not found is not undone, and then what is mounted there is deleted with the directory."""
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_bytes(os.fsencode(f"1 0 0:5 / /d/{name}/mnt rw - tmpfs x rw\n2 0 0:5 / /e rw - tmpfs x rw\n"))
+    assert sweep.mounts_below(Path("/d", name), mountinfo) == [f"/d/{name}/mnt"]
 
 
 def test_results_of_other_sandboxes_stay(tmp_path: Path) -> None:

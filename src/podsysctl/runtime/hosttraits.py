@@ -15,7 +15,7 @@ _NO_OVERLAY_ON = frozenset({"overlay", "fuse.fuse-overlayfs", "nfs", "nfs4", "vf
 def read(root: Path, cgroup_driver: str) -> HostTraits:
     """The traits for a runtime whose images are at `root`, which exists."""
     return HostTraits(
-        snapshotter=snapshotter_for(filesystem_of(root, Path("/proc/self/mountinfo").read_text())),
+        snapshotter=snapshotter_for(filesystem_of(root, os.fsdecode(Path("/proc/self/mountinfo").read_bytes()))),
         apparmor=has_apparmor(),
         may_lower_oom_score=has_capability(Path("/proc/self/status").read_text(), _CAP_SYS_RESOURCE),
         cgroup_driver=cgroup_driver,

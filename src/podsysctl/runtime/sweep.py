@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ _SHARED = ("/run/containerd/s", "/run/containerd/fifo", "/run/containerd", "/var
 """Directories that the shim and libcni make whatever they are told; taken away when nothing is in them."""
 
 _KILL_WAIT_S = 10.0
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+"""How blanks and a few other characters stand in mountinfo; all else stands there as it is."""
 
 
 async def sweep(state: Path, socket: Path, cgroup_parents: Iterable[str]) -> None:
@@ -40,10 +43,13 @@ async def unmount(directory: Path) -> None:
 
 
 def mounts_below(directory: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> list[str]:
-    """Mount points at or below a directory, in the order of the mountinfo file (proc(5))."""
+    """Mount points at or below a directory, in the order of the mountinfo file (proc(5)): newest last.
+
+    A name may be no text in any encoding, anybody's on this machine.
+    """
     out = []
-    for line in mountinfo.read_text().splitlines():
-        target = line.split()[4].encode().decode("unicode_escape")
+    for line in os.fsdecode(mountinfo.read_bytes()).rstrip("\n").split("\n"):
+        target = _ESCAPE.sub(lambda octal: chr(int(octal[1], 8)), line.split(" ", 5)[4])
         if target == str(directory) or target.startswith(f"{directory}/"):
             out.append(target)
     return out

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 from pathlib import Path
 
 from podsysctl.base.errors import KernelError
+from podsysctl.runtime import sweep
 
 _MS_NOSUID = 0x2
 _MS_NODEV = 0x4
@@ -17,7 +17,6 @@ _MNT_DETACH = 0x2
 _UMOUNT_NOFOLLOW = 0x8
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def _mount(source: str, target: Path, kind: str, flags: int, options: str) -> None:
@@ -42,25 +41,14 @@ def bind(source: str, target: Path) -> None:
 
 def is_mount_point(path: Path) -> bool:
     """Whether something is mounted exactly there."""
-    return str(path) in below(path)
-
-
-def below(root: Path) -> list[str]:
-    """Mount points at or below `root`, deepest last, as /proc/self/mountinfo lists them (proc(5))."""
-    prefix = str(root)
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
-        point = _OCTAL.sub(lambda m: chr(int(m[1], 8)), line.split(" ", 5)[4])
-        if point == prefix or point.startswith(prefix + "/"):
-            found.append(point)
-    return found
+    return str(path) in sweep.mounts_below(path)
 
 
 def unmount_below(root: Path) -> None:
     """Unmount everything at or below `root`, newest first. Raises KernelError when something stays."""
-    for point in reversed(below(root)):
+    for point in reversed(sweep.mounts_below(root)):
         if _libc.umount2(os.fsencode(point), _UMOUNT_NOFOLLOW) != 0:
             _libc.umount2(os.fsencode(point), _UMOUNT_NOFOLLOW | _MNT_DETACH)
-    left = below(root)
+    left = sweep.mounts_below(root)
     if left:
         raise KernelError(f"{left[-1]} is still mounted", errno=16)
