@@ -98,6 +98,17 @@ async def test_destroy_with_a_broken_database_still_ends_everything(data_dir: Pa
     assert _shim_sockets() == others
 
 
+async def test_destroy_with_a_network_that_cannot_be_read_removes_the_rest(data_dir: Path) -> None:
+    """It is one step that fails, and the text says which."""
+    containerd = PrivateContainerd(data_dir)
+    state = data_dir / "containerd" / "state"
+    state.mkdir(parents=True)
+    (data_dir / "containerd" / "network.json").write_text("")
+    with pytest.raises(PodsysctlError, match="the saved pod network cannot be read"):
+        await containerd.destroy(cgroup_parents=CGROUPS)
+    assert not state.exists()
+
+
 def _shim_sockets() -> set[str]:
     """The sockets of every runtime's shims on this host."""
     directory = Path("/run/containerd/s")

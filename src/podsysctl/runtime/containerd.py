@@ -202,9 +202,9 @@ class PrivateContainerd:
             with attempts.step():
                 shims.remove_dead_sockets(self._first_start_s())
             ended = not attempts.failures
-            chosen = self.pod_network()
-            if chosen is not None:
-                with attempts.step():
+            with attempts.step():
+                chosen = self.pod_network()
+                if chosen is not None:
                     await network.remove(chosen)
                     (self._home / "network.json").unlink()
             if ended:
@@ -255,7 +255,7 @@ class PrivateContainerd:
         chosen = self.pod_network()
         if chosen is None:
             chosen = network.choose_for_host(str(self._home))
-            (self._home / "network.json").write_text(chosen.to_json())
+            durable.write(self._home / "network.json", chosen.to_json())  # no start gets by one that is cut short
         for plugin in binaries.cni_directory.iterdir():
             link = self.paths.cni_plugins / plugin.name
             if not link.exists():
