@@ -52,7 +52,7 @@ async def remove(
         for path in mounted:
             if str(path) not in used:
                 await commands.run("umount", "--lazy", "--", path)
-                path.unlink()
+                path.unlink(missing_ok=True)
                 removed += 1
     if removed:
         _log.warning("removed %d leftovers of sandboxes that were never finished", removed)
@@ -97,11 +97,12 @@ def _release_addresses(files: Iterable[Path], known: set[str]) -> int:
     for path in files:
         if path.name.startswith(("last_reserved_ip", "lock")) or not path.is_file():
             continue
-        owner = path.read_text().split("\n")[0].strip()
-        if owner and owner not in known:
-            path.unlink()
-            sweep.remove_results([owner])
-            released += 1
+        with contextlib.suppress(FileNotFoundError):  # a sandbox that ends releases its own just now
+            owner = path.read_text().split("\n")[0].strip()
+            if owner and owner not in known:
+                path.unlink()
+                sweep.remove_results([owner])
+                released += 1
     return released
 
 
