@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import signal
+import stat
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,24 @@ async def test_destroy_with_a_network_that_cannot_be_read_removes_the_rest(data_
     with pytest.raises(PodsysctlError, match="the saved pod network cannot be read"):
         await containerd.destroy(cgroup_parents=CGROUPS)
     assert not state.exists()
+
+
+async def test_log_of_a_containerd_that_runs_on_stays_bounded(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it writes later is found at the beginning of the same file, and one older part is kept."""
+    monkeypatch.setattr("podsysctl.runtime.containerd._LOG_BYTES", 100)
+    private = PrivateContainerd(data_dir)
+    private.log.parent.mkdir()
+    log = os.open(private.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(log, b"x" * 101)
+    private._bound_log()
+    os.write(log, b"later")
+    private._bound_log()
+    os.close(log)
+    older = private.log.with_name("containerd.log.1")
+    assert (private.log.read_text(), older.read_text()) == ("later", "x" * 101)
+    assert stat.S_IMODE(older.stat().st_mode) == 0o600
 
 
 def _shim_sockets() -> set[str]:

@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -134,9 +135,13 @@ class PrivateContainerd:
         return await self._remove_orphans(0.0)
 
     async def watch_orphans(self) -> None:
-        """Look for such leftovers now and then, until cancelled: a call that was cut off may end after our start."""
+        """Look for such leftovers now and then, until cancelled: a call that was cut off may end after our start.
+
+        containerd's log is kept bounded meanwhile: a containerd is adopted by start after start, and may run for years.
+        """
         while True:
             await asyncio.sleep(_ORPHAN_INTERVAL_S)
+            await asyncio.to_thread(self._bound_log)
             try:
                 await self._remove_orphans(_ORPHAN_AGE_S)
             except PodsysctlError as error:
@@ -298,12 +303,17 @@ class PrivateContainerd:
         return False
 
     def _spawn(self, binaries: Binaries) -> None:
-        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
+        self._bound_log()
         self.paths.socket.unlink(missing_ok=True)
         environment = {**os.environ, "PATH": binaries.search_path}
         pid = processes.spawn([str(binaries.containerd), "--config", str(self._config)], environment, self.log)
         self._process = processes.Process(pid)
+
+    def _bound_log(self) -> None:
+        """Keep one older part of a log that grew too large; containerd appends, and so goes on in the same file."""
+        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
+            shutil.copy(self.log, self.log.with_suffix(".log.1"))
+            os.truncate(self.log, 0)
 
     async def _wait_until_serving(self) -> None:
         """Until the CRI plugin says it is ready: the socket is there a little earlier."""
