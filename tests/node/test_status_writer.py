@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from podsysctl.base.errors import ConnectionFailedError, StatusError
 from podsysctl.node import status_patch, status_writer
@@ -19,9 +20,14 @@ class _Api:
         self.answers = list(answers)
         self.found = found
         self.patches: list[dict[str, Any]] = []
+        self.on_patch: Callable[[], None] | None = None
+        """Called once, while a patch is on its way."""
 
     async def patch(self, kind: Any, name: str, patch: dict[str, Any], **_: Any) -> dict[str, Any]:
         self.patches.append(patch)
+        on_patch, self.on_patch = self.on_patch, None
+        if on_patch is not None:
+            on_patch()
         if self.answers:
             raise self.answers.pop(0)
         return {"metadata": {"resourceVersion": "9"}, "status": patch["status"]}
@@ -48,6 +54,17 @@ async def test_publish_while_busy_sends_only_the_newest_next() -> None:
     api = _Api()
     await _publish(api, *({"phase": f"{n}"} for n in range(5)))
     assert [p["status"]["phase"] for p in api.patches] == ["4"]
+
+
+async def test_status_published_while_another_is_refused_is_sent() -> None:
+    """What the API does not take is given up; the newer status has not been judged."""
+    api = _Api(StatusError(422, "Invalid", "no"))
+    async with Tasks() as tasks:
+        writer = StatusWriter(cast(Any, api), tasks, lambda _: None)
+        api.on_patch = lambda: writer.publish(pod(), {"phase": "newer"})
+        writer.publish(pod(), {"phase": "refused"})
+        await writer.flush("uid-1")
+    assert [p["status"]["phase"] for p in api.patches] == ["refused", "newer"]
 
 
 async def test_missing_pod_is_reported_gone() -> None:

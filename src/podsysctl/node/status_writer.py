@@ -87,7 +87,7 @@ class StatusWriter:
                         continue
                     log.warning("status of %s not written: %s", pods.full_name(entry.pod), error.message)
                     if error.code < 500 and error.code != 429:
-                        return
+                        continue  # it is given up, and not what was published since
                     delay_s = await self._later(entry, wanted, delay_s)
                 except ConnectionFailedError as error:
                     log.info("status of %s not written: %s", pods.full_name(entry.pod), error.message)
