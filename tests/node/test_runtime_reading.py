@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from podsysctl.base.clock import FakeClock
+from podsysctl.base.clock import FakeClock, SystemClock
 from podsysctl.base.errors import RuntimeServiceError
 from podsysctl.node import labels
-from podsysctl.node.pleg import RELIST_S, Pleg
+from podsysctl.node.pleg import RELIST_S, RELIST_WITH_EVENTS_S, Pleg
 from podsysctl.node.runtime_reader import RuntimeReader
 from podsysctl.runtime import cri_pb2 as cri
 from podsysctl.runtime.service import RuntimeService
@@ -114,3 +115,42 @@ async def test_list_that_fails_slowly_is_not_repeated_at_once(monkeypatch: pytes
     with pytest.raises(asyncio.CancelledError):
         await pleg.run()
     assert paused == [RELIST_S]
+
+
+class _Streaming:
+    """A runtime whose events end when told, after one of them."""
+
+    def __init__(self) -> None:
+        self.listed, self.heard, self.ends = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def container_events(self) -> AsyncIterator[cri.ContainerEventResponse]:
+        yield cri.ContainerEventResponse()
+        self.heard.set()
+        await self.ends.wait()
+        raise RuntimeServiceError("Unavailable", "it restarts")
+
+    async def list_pod_sandbox(self, _filter: object) -> list[Any]:
+        self.listed.set()
+        return []
+
+    async def list_containers(self, _filter: object) -> list[Any]:
+        return []
+
+
+async def test_list_follows_the_end_of_the_events() -> None:
+    """While the runtime restarts a container may end, of which no event ever tells: it is not waited half a minute."""
+    runtime = _Streaming()
+    pleg = Pleg(cast(RuntimeService, runtime), "n", SystemClock(), lambda _: None)
+    following = asyncio.create_task(pleg.follow_events())
+    await runtime.heard.wait()
+    pleg._interval_s = RELIST_WITH_EVENTS_S  # where it is after some lists
+    listing = asyncio.create_task(pleg.run())
+    await runtime.listed.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)  # it waits for the next one
+    runtime.listed.clear()
+    runtime.ends.set()
+    async with asyncio.timeout(10):
+        await runtime.listed.wait()
+    for task in (following, listing):
+        task.cancel()

@@ -143,6 +143,7 @@ class Pleg:
                         self._changed(uid)
             except RuntimeServiceError as error:
                 self._longest_s = self._interval_s = RELIST_S
+                self._hurry.set()  # what happens until there are events again is seen in lists alone
                 if error.code == "Unimplemented":
                     return
                 log.info("the runtime's events ended: %s", error.message)
