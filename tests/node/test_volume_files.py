@@ -133,3 +133,12 @@ def test_host_path_types_are_checked_or_made(tmp_path: Path) -> None:
     with pytest.raises(hostpath.HostPathError):
         hostpath.prepare(str(missing / "f"), "Directory")
     hostpath.prepare(str(tmp_path / "anything"), "")
+
+
+def test_host_path_file_or_create_opens_nothing_that_is_there(tmp_path: Path) -> None:
+    """A named pipe is no file, which is told; nobody waits for its other end."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(hostpath.HostPathError) as caught:
+            hostpath.prepare(str(path), "FileOrCreate")
+        assert str(caught.value) == f"hostPath type check failed: {path} is not a file"

@@ -47,7 +47,9 @@ def _make_directory(path: Path) -> None:
 
 
 def _make_file(path: Path) -> None:
+    if path.exists():
+        return  # whatever it is: opening would wait for the other end of a pipe
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o644))
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY | os.O_NONBLOCK, 0o644))
     except OSError as error:
         raise HostPathError(f"open {path}: {error.strerror}") from error
