@@ -166,6 +166,8 @@ async def _tcp(host: str, port: int, timeout_s: int) -> Outcome:
         return Outcome(FAILURE, f"dial tcp {shown}: i/o timeout")
     except socket.gaierror as error:
         return Outcome(FAILURE, f"dial tcp: lookup {host}: {error.strerror}")
+    except UnicodeError:
+        return Outcome(FAILURE, f"dial tcp: lookup {host}: no such host")
     except ConnectionRefusedError:
         return Outcome(FAILURE, f"dial tcp {shown}: connect: connection refused")
     except OSError as error:
@@ -177,11 +179,25 @@ async def _tcp(host: str, port: int, timeout_s: int) -> Outcome:
 _SERVING = 1
 
 
+def _varint(number: int) -> bytes:
+    """A number as protobuf writes it.
+
+    >>> _varint(127), _varint(300)
+    (b'\\x7f', b'\\xac\\x02')
+    """
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
 async def _grpc(host: str, port: int, service: str, timeout_s: int) -> Outcome:
     """grpc.health.v1.Health/Check; its two messages are small enough to be read by hand."""
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     name = service.encode()
-    request = (b"\x0a" + bytes([len(name)]) + name) if 0 < len(name) < 128 else b""
+    request = b"\x0a" + _varint(len(name)) + name if name else b""
     async with grpc.aio.insecure_channel(address) as channel:
         call: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from podsysctl.base.clock import Clock
@@ -62,7 +63,12 @@ class Probes:
                 machine = self._machines[key] = Machine(kind, container[field])
                 self._nudges[key] = asyncio.Event()
                 name = f"{kind} probe of {pods.full_name(pod)} {container['name']}"
-                self._stops[key] = self._tasks.spawn(name, self._loop(key, machine, look))
+                self._stops[key] = self._tasks.spawn(name, self._loop(key, machine, look), partial(self._failed, key))
+
+    def _failed(self, key: Key, _: BaseException) -> None:
+        """A defect ended one probe: the pod's next step begins it anew, and what it found last holds until then."""
+        self._machines.pop(key, None)
+        self._stop(key)
 
     def nudge(self, uid: str, name: str) -> None:
         """A container started or ended: look at it at once instead of at the next period."""
