@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from pathlib import Path
 from typing import Any, cast
 
 import grpc
 import grpc.aio
 import pytest
+from aiohttp import web
 
+from podsysctl.apiserver.pki import Authority
 from podsysctl.base.clock import SystemClock
 from podsysctl.node.events import PodEvents
 from podsysctl.node.probes import handlers
@@ -89,3 +93,23 @@ async def test_probe_that_ended_with_a_defect_begins_anew(monkeypatch: pytest.Mo
         async with asyncio.timeout(5):
             await changed.wait()
         assert probes.is_ready(body["spec"]["containers"][0], "c-0", False)
+
+
+async def test_https_probe_takes_any_certificate_and_reads_no_authorities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading those of the machine takes a processor longer than all else of a probe, and none of them is asked."""
+    context = Authority(tmp_path).server_context(("nobody",))
+    read: list[object] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *words: read.append(words))
+
+    async def answer(_request: web.BaseRequest) -> web.Response:
+        return web.Response(text="well")
+
+    server = web.Server(answer)
+    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0, ssl=context)
+    port = listening.sockets[0].getsockname()[1]
+    outcome = await _probe({"httpGet": {"port": port, "scheme": "HTTPS"}})
+    listening.close()
+    await server.shutdown()
+    assert (outcome, read) == (Outcome(SUCCESS, "well"), [])
