@@ -268,11 +268,16 @@ async def _carry(request: web.Request, prepare: Callable[[], Awaitable[str]]) ->
         return _plain(404 if error.code == "NotFound" else 500, error.message)
     except ConnectionFailedError as error:
         return _plain(500, error.message)
-    if answer.connection is None:
+    there = answer.connection
+    if there is None:
         content_type = answer.headers.get("Content-Type", "text/plain; charset=utf-8")
         return web.Response(status=answer.status, body=answer.body, headers={"Content-Type": content_type})
-    client = await rawhttp.accept_upgrade(request, _handshake(answer.headers))
-    await rawhttp.relay(client, answer.connection)
+    try:
+        client = await rawhttp.accept_upgrade(request, _handshake(answer.headers))
+    except BaseException:  # the client has gone meanwhile: what runs for it ends with the connection
+        await there.close()
+        raise
+    await rawhttp.relay(client, there)
     return client.response
 
 
