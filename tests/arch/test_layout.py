@@ -77,6 +77,7 @@ REPLACERS = {
     "node/log_rotation.py",
     "node/tuning/files.py",  # what a running process tells; nothing depends on it after a crash
     "node/volumes/atomic.py",  # a link, made anew with the pod's volumes
+    "node/volumes/manager.py",  # a directory, made again unless it has its name
     "runtime/containerd.py",  # its configuration, written again at every start
     "runtime/images/archive.py",  # an image, built again whenever it is not imported
 }

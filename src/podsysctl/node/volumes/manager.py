@@ -98,17 +98,24 @@ class Volumes:
         return Volume(target, read_only=True)
 
     def _empty_dir(self, pod: pods.Pod, name: str, source: dict[str, Any]) -> Volume:
+        """Made with all its rights or not at all: what is there is its containers' own, and is not touched again."""
         target = self._paths.volume(pods.uid(pod), "empty-dir", name)
-        if target.is_dir() and (not source.get("medium") or mounts.is_mount_point(target)):
-            return Volume(target)
-        target.mkdir(mode=0o777, parents=True, exist_ok=True)
-        os.chmod(target, 0o777)
-        if source.get("medium") == "Memory":
-            limit = source.get("sizeLimit")
-            mounts.mount_tmpfs(target, 0 if limit is None else amounts.units(limit), mode=0o1777)
-        group = _fs_group(pod)
-        if group is not None:
-            atomic.give_to_group(target, group, writable=True)
+        medium, group = source.get("medium") or "", _fs_group(pod)
+        if medium == "Memory":
+            if not mounts.is_mount_point(target):
+                limit = source.get("sizeLimit")
+                target.mkdir(parents=True, exist_ok=True)
+                mode = 0o1777 if group is None else 0o3777
+                mounts.mount_tmpfs(target, 0 if limit is None else amounts.units(limit), mode=mode, group=group)
+        elif medium:
+            raise VolumeError(name, f"emptyDir medium {medium} is not supported on this node")
+        elif not target.is_dir():
+            new = target.with_name(f".{name}.new")
+            new.mkdir(parents=True, exist_ok=True)
+            os.chmod(new, 0o777)
+            if group is not None:
+                atomic.give_to_group(new, group, writable=True)
+            new.rename(target)
         return Volume(target)
 
     async def remove(self, uid: str) -> None:

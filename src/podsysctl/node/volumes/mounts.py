@@ -28,9 +28,10 @@ def _mount(source: str, target: Path, kind: str, flags: int, options: str) -> No
         raise KernelError(f"mount {target}: {os.strerror(number)}", errno=number)
 
 
-def mount_tmpfs(target: Path, size_bytes: int = 0, mode: int = 0o1777) -> None:
-    """Mount a tmpfs, of at most `size_bytes` when not 0 (mount(2)). Raises KernelError."""
+def mount_tmpfs(target: Path, size_bytes: int = 0, mode: int = 0o1777, group: int | None = None) -> None:
+    """Mount a tmpfs, of at most `size_bytes` when not 0 (mount(2), tmpfs(5)). Raises KernelError."""
     options = f"mode={mode:o}" + (f",size={size_bytes}" if size_bytes else "")
+    options += "" if group is None else f",gid={group}"
     _mount("tmpfs", target, "tmpfs", _MS_NOSUID | _MS_NODEV, options)
 
 
