@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
+from podsysctl.node import labels
 from podsysctl.node.cleanup import Cleanup
+from podsysctl.node.config import AgentConfig
 from podsysctl.node.paths import NodePaths
 from podsysctl.node.runtime_state import EXITED, PodRuntime
+from podsysctl.runtime import cri_pb2 as cri
 from tests.node.builders import record, runtime
 
 
@@ -57,3 +62,27 @@ async def test_prune_removes_no_file_outside_the_logs(tmp_path: Path) -> None:
     found = _runs(elsewhere, 3)
     await _cleanup(_Runtime(), tmp_path).prune(found)
     assert len(list(elsewhere.iterdir())) == 6
+
+
+@pytest.mark.parametrize("uid", ["", ".", "..", "../.."])
+async def test_orphans_that_name_no_folder_of_their_own_are_left_alone(tmp_path: Path, uid: str) -> None:
+    """A sandbox of somebody else with our node's label must not cost the volumes of all pods."""
+
+    class Foreign(_Runtime):
+        async def list_pod_sandbox(self, _filter: object) -> list[cri.PodSandbox]:
+            return [cri.PodSandbox(id="s", labels={labels.NODE: "node1", labels.POD_UID: uid})]
+
+        async def read(self, uid: str) -> PodRuntime:
+            return PodRuntime(uid)
+
+    class Taken:
+        def __init__(self) -> None:
+            self.removed: list[str] = []
+
+        async def remove(self, uid: str) -> None:
+            self.removed.append(uid)
+
+    service, taken, unused = cast(Any, Foreign()), Taken(), cast(Any, None)
+    config = AgentConfig("node1", tmp_path)
+    await Cleanup(unused, service, service, unused, cast(Any, taken), NodePaths(tmp_path), config).orphans(())
+    assert taken.removed == []

@@ -131,7 +131,9 @@ class Cleanup:
             out |= {path.name for path in self._paths.pods.iterdir()}
         if self._paths.logs.is_dir():
             out |= {uid_of_log_directory(path.name) for path in self._paths.logs.iterdir()}
-        return out | cgroups.pod_uids(self._config)
+        out |= cgroups.pod_uids(self._config)
+        # Others may label a sandbox as they like: what names no folder of its own would be all pods' folder, or more.
+        return {uid for uid in out if uid not in ("", ".", "..") and "/" not in uid}
 
 
 async def remove_everything(
