@@ -15,7 +15,7 @@ from podsysctl.base.clock import FakeClock, SystemClock
 from podsysctl.base.errors import RuntimeServiceError
 from podsysctl.node import labels
 from podsysctl.node.pleg import RELIST_S, RELIST_WITH_EVENTS_S, Pleg
-from podsysctl.node.runtime_reader import RuntimeReader
+from podsysctl.node.runtime_reader import RuntimeReader, log_tail
 from podsysctl.runtime import cri_pb2 as cri
 from podsysctl.runtime.service import RuntimeService
 from tests.node.cluster import Cluster, container, is_ready, pod, shell, state, waiting
@@ -58,6 +58,15 @@ async def test_termination_message_that_is_no_file_is_told_and_not_waited_for(tm
     runtime.container.mounts.add(container_path="/message", host_path=str(pipe))
     found = await RuntimeReader(cast(RuntimeService, runtime), "n").read_first("u", "a", "default", "s", ["c"])
     assert found.containers[0].message == f"Error on reading termination log {pipe}: it is not a regular file"
+
+
+@pytest.mark.parametrize("text", ["a\x0cb", "a\u2028b", "a\rb", "a\x85b"])
+def test_log_tail_keeps_what_only_looks_like_the_end_of_a_line(tmp_path: Path, text: str) -> None:
+    """One line of the log is one line of the file."""
+    log = tmp_path / "0.log"
+    lines = [f"2026-01-01T00:00:00Z stderr F {line}\n" for line in ("first", text, "last")]
+    log.write_bytes("".join(lines).encode())
+    assert log_tail(log) == f"first\n{text}\nlast\n"
 
 
 async def test_first_read_tells_what_became_of_the_sandbox_and_its_containers() -> None:

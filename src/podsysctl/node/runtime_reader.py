@@ -188,6 +188,7 @@ def _open_at_once(path: str, flags: int) -> int:
 def log_tail(path: Path) -> str:
     """The end of a container's output, from its CRI log: at most 80 lines and 2048 bytes."""
     raw = _tail(path, LOG_MESSAGE_LINES * 1024)
-    lines = [line.split(" ", 3) for line in raw.splitlines()[-LOG_MESSAGE_LINES:]]
+    # Not splitlines, which ends lines at characters of the container's own as well.
+    lines = [line.split(" ", 3) for line in raw.removesuffix("\n").split("\n")[-LOG_MESSAGE_LINES:]]
     parts = [words[3] + ("\n" if words[2].startswith("F") else "") for words in lines if len(words) == 4]
     return "".join(parts)[-LOG_MESSAGE_BYTES:]
