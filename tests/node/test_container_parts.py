@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from podsysctl.base.errors import UsageError
 from podsysctl.node import downward, environment, hostname, resources, security
 from podsysctl.node.config import AgentConfig, KubeletConfiguration, parse_kubelet_configuration
 from podsysctl.node.paths import NodePaths
@@ -277,3 +278,40 @@ def test_kubelet_configuration_reads_durations_and_lists() -> None:
         }
     )
     assert (got.allowed_unsafe_sysctls, got.max_pods, got.node_status_report_s) == (("net.core.somaxconn",), 20, 90.0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"registerWithTaints": 5},
+        {"registerWithTaints": "key"},
+        {"registerWithTaints": ["key"]},
+        {"crashLoopBackOff": "1m"},
+        {"crashLoopBackOff": {"maxContainerRestartPeriod": "999ms"}},
+        {"nodeLeaseDurationSeconds": -1},
+        {"systemReserved": ["cpu"]},
+        {"cpuCFSQuota": "no"},
+        {"maxPods": "20"},
+        {"allowedUnsafeSysctls": "net.*"},
+    ],
+)
+def test_kubelet_configuration_that_a_kubelet_cannot_read_is_refused(fields: dict[str, Any]) -> None:
+    """In words, so that a rollout takes it back: any other error ends the whole machine, start after start."""
+    with pytest.raises(UsageError, match=f"kubelet configuration: .*{next(iter(fields))}"):
+        parse_kubelet_configuration(fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"nodeStatusUpdateFrequency": "0s"},
+        {"nodeStatusReportFrequency": "0s"},
+        {"nodeLeaseDurationSeconds": 0},
+        {"cpuCFSQuotaPeriod": "0s"},
+        {"maxPods": 0},
+        {"cpuCFSQuota": None, "serializeImagePulls": None},
+    ],
+)
+def test_kubelet_configuration_zero_is_the_default_where_it_says_nothing(fields: dict[str, Any]) -> None:
+    """A status written without a pause, or a lease renewed so, would take a whole processor."""
+    assert parse_kubelet_configuration(fields) == KubeletConfiguration()

@@ -56,30 +56,36 @@ def parse_kubelet_configuration(document: Mapping[str, Any]) -> KubeletConfigura
     if kind != "KubeletConfiguration":
         raise UsageError(f"kubelet configuration: kind is {kind!r}, it must be KubeletConfiguration")
     read = _Reader(document)
-    crash_loop = _Reader(document.get("crashLoopBackOff") or {})
+    restart_period_s = read.section("crashLoopBackOff").duration("maxContainerRestartPeriod", 300.0)
+    if restart_period_s < 1:
+        raise UsageError("kubelet configuration: crashLoopBackOff.maxContainerRestartPeriod must be at least 1s")
+    # Of numbers that are no pointers in Go, zero is nothing said (v1beta1/defaults.go).
+    lease_s = read.integer("nodeLeaseDurationSeconds", 40) or 40
+    if lease_s < 0:
+        raise UsageError("kubelet configuration: nodeLeaseDurationSeconds must be greater than 0")
     return KubeletConfiguration(
         allowed_unsafe_sysctls=read.strings("allowedUnsafeSysctls"),
         default_pod_sysctls=read.mapping("defaultPodSysctls"),
-        max_pods=read.integer("maxPods", 110),
+        max_pods=read.integer("maxPods", 110) or 110,
         pod_pids_limit=read.integer("podPidsLimit", -1),
         cluster_dns=read.strings("clusterDNS"),
         cluster_domain=read.string("clusterDomain", ""),
         resolv_conf=read.string("resolvConf", ""),
         cgroup_driver=read.string("cgroupDriver", "cgroupfs"),
         cgroup_root=read.string("cgroupRoot", ""),
-        cpu_cfs_quota=bool(document.get("cpuCFSQuota", True)),
-        cpu_cfs_quota_period_s=read.duration("cpuCFSQuotaPeriod", 0.1),
-        seccomp_default=bool(document.get("seccompDefault", False)),
-        protect_kernel_defaults=bool(document.get("protectKernelDefaults", False)),
-        serialize_image_pulls=bool(document.get("serializeImagePulls", True)),
+        cpu_cfs_quota=read.boolean("cpuCFSQuota", True),
+        cpu_cfs_quota_period_s=read.duration("cpuCFSQuotaPeriod", 0.1) or 0.1,
+        seccomp_default=read.boolean("seccompDefault", False),
+        protect_kernel_defaults=read.boolean("protectKernelDefaults", False),
+        serialize_image_pulls=read.boolean("serializeImagePulls", True),
         max_parallel_image_pulls=read.integer("maxParallelImagePulls", 0),
         system_reserved=read.mapping("systemReserved"),
         kube_reserved=read.mapping("kubeReserved"),
-        crash_loop_maximum_s=crash_loop.duration("maxContainerRestartPeriod", 300.0),
-        register_with_taints=tuple(document.get("registerWithTaints") or ()),
-        node_status_report_s=read.duration("nodeStatusReportFrequency", 300.0),
-        node_status_update_s=read.duration("nodeStatusUpdateFrequency", 10.0),
-        lease_duration_s=read.integer("nodeLeaseDurationSeconds", 40),
+        crash_loop_maximum_s=restart_period_s,
+        register_with_taints=read.mappings("registerWithTaints"),
+        node_status_report_s=read.duration("nodeStatusReportFrequency", 300.0) or 300.0,
+        node_status_update_s=read.duration("nodeStatusUpdateFrequency", 10.0) or 10.0,
+        lease_duration_s=lease_s,
     )
 
 
@@ -118,10 +124,27 @@ class _Reader:
         return tuple(value)
 
     def mapping(self, key: str) -> dict[str, str]:
+        return _strings(self._document.get(key) or {}, key)
+
+    def mappings(self, key: str) -> tuple[dict[str, str], ...]:
+        value = self._document.get(key) or ()
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise UsageError(f"kubelet configuration: {key} must be a list")
+        return tuple(_strings(entry, f"each of {key}") for entry in value)
+
+    def section(self, key: str) -> _Reader:
         value = self._document.get(key) or {}
         if not isinstance(value, Mapping):
-            raise UsageError(f"kubelet configuration: {key} must be a mapping of strings")
-        return {str(k): str(v) for k, v in value.items()}
+            raise UsageError(f"kubelet configuration: {key} must be a mapping")
+        return _Reader(value)
+
+    def boolean(self, key: str, default: bool) -> bool:
+        value = self._document.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise UsageError(f"kubelet configuration: {key} must be true or false, it is {value!r}")
+        return value
 
     def string(self, key: str, default: str) -> str:
         value = self._document.get(key)
@@ -140,6 +163,12 @@ class _Reader:
         if value is None or value == "":
             return default
         return parse_duration(str(value), key)
+
+
+def _strings(value: Any, label: str) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"kubelet configuration: {label} must be a mapping of strings")
+    return {str(k): str(v) for k, v in value.items()}
 
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
