@@ -94,7 +94,13 @@ class References:
                 self._changed(uid)
 
         informer.add_handler(on_add=tell, on_update=tell)
-        watched.stop = self._tasks.spawn(f"watch {plural} {namespace}/{name}", informer.run())
+
+        def ended(_: BaseException) -> None:
+            """Refused, or a defect: the next step of a pod that needs it begins it again."""
+            if self._watched.get(key) is watched:
+                del self._watched[key]
+
+        watched.stop = self._tasks.spawn(f"watch {plural} {namespace}/{name}", informer.run(), ended)
         return watched
 
 
