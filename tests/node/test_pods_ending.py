@@ -57,6 +57,17 @@ async def test_deletion_with_shorter_grace_interrupts_the_longer(cluster: Cluste
     await cluster.wait_gone("a")
 
 
+async def test_pod_past_its_deadline_ends_whatever_it_waits_for(cluster: Cluster) -> None:
+    """The deadline is not put off by the time to the next try of an image or a volume, nor spread like that."""
+    image = container(image="localhost/none", imagePullPolicy="Never")
+    await cluster.create(pod("image", image, activeDeadlineSeconds=2))
+    volumes = [{"name": "v", "hostPath": {"path": "/none", "type": "Directory"}}]
+    await cluster.create(pod("volume", activeDeadlineSeconds=2, volumes=volumes))
+    for name in ("image", "volume"):
+        found = await cluster.wait(name, lambda p: p["status"].get("phase") == "Failed", timeout_s=8)
+        assert found["status"]["reason"] == "DeadlineExceeded"
+
+
 async def test_forced_deletion_is_cleaned_up(cluster: Cluster) -> None:
     """A pod deleted by force is gone from the API at once and from the node soon after."""
     await cluster.create(pod("a", terminationGracePeriodSeconds=300))

@@ -171,7 +171,7 @@ class PodWorker:
         if self._stale:
             await self._read()
         if not self._ending.is_set():
-            return await self._live()
+            return self._until_deadline(await self._live())
         if not self._state.stopped:
             await self._terminate()
         return await self._bury()
@@ -217,7 +217,7 @@ class PodWorker:
         plan = actions.compute(self.pod, self.runtime, services.probes, half_made=half_made)
         if plan.idle:
             await services.cleanup.prune(self.runtime)
-            return backoff.with_jitter(self._resync_s())
+            return backoff.with_jitter(backoff.RESYNC_S)
         return await self._after(await self._sync.carry_out(self.pod, self.runtime, plan, volumes))
 
     async def _verify(self) -> None:
@@ -244,9 +244,10 @@ class PodWorker:
             return backoff.with_jitter(min(outcome.retry_s, backoff.RESYNC_S))
         return backoff.with_jitter(backoff.SYNC_RETRY_S)
 
-    def _resync_s(self) -> float:
-        deadline_s = self._deadline_left_s()
-        return backoff.RESYNC_S if deadline_s is None else max(0.1, min(backoff.RESYNC_S, deadline_s))
+    def _until_deadline(self, delay_s: float) -> float:
+        """The delay, or what is left of the time that the pod may be active, whatever it waits for."""
+        left_s = self._deadline_left_s()
+        return delay_s if left_s is None else min(delay_s, max(0.1, left_s))
 
     def _deadline_left_s(self) -> float | None:
         allowed = pods.spec(self.pod).get("activeDeadlineSeconds")
