@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +29,31 @@ class _Runtime:
 
     def forget(self, container_id: str) -> None:
         self.forgotten.append(container_id)
+
+
+class _Node(_Runtime):
+    """One that has a sandbox of this uid, and notes whose volumes are removed."""
+
+    def __init__(self, uid: str) -> None:
+        super().__init__()
+        self.sandbox = cri.PodSandbox(id="s", labels={labels.NODE: "node1", labels.POD_UID: uid})
+        self.taken: list[str] = []
+        self.on_list: Callable[[], None] = list
+
+    def cleanup(self, root: Path) -> Cleanup:
+        """The clean-up of this node."""
+        unused, here = cast(Any, None), cast(Any, self)
+        return Cleanup(unused, here, here, unused, here, NodePaths(root), AgentConfig("node1", root))
+
+    async def list_pod_sandbox(self, _filter: object) -> list[cri.PodSandbox]:
+        self.on_list()
+        return [self.sandbox]
+
+    async def read(self, uid: str) -> PodRuntime:
+        return PodRuntime(uid)
+
+    async def remove(self, uid: str) -> None:
+        self.taken.append(uid)
 
 
 def _cleanup(service: _Runtime, root: Path) -> Cleanup:
@@ -67,22 +93,20 @@ async def test_prune_removes_no_file_outside_the_logs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("uid", ["", ".", "..", "../.."])
 async def test_orphans_that_name_no_folder_of_their_own_are_left_alone(tmp_path: Path, uid: str) -> None:
     """A sandbox of somebody else with our node's label must not cost the volumes of all pods."""
+    node = _Node(uid)
+    await node.cleanup(tmp_path).orphans(tuple)
+    assert node.taken == []
 
-    class Foreign(_Runtime):
-        async def list_pod_sandbox(self, _filter: object) -> list[cri.PodSandbox]:
-            return [cri.PodSandbox(id="s", labels={labels.NODE: "node1", labels.POD_UID: uid})]
 
-        async def read(self, uid: str) -> PodRuntime:
-            return PodRuntime(uid)
+async def test_orphans_are_not_pods_that_begin_meanwhile(tmp_path: Path) -> None:
+    """What is found is older than the list of pods: a new one must not lose its volumes and its sandbox."""
+    node = _Node("old")
+    begun: set[str] = set()
 
-    class Taken:
-        def __init__(self) -> None:
-            self.removed: list[str] = []
+    def begin(uid: str) -> None:
+        begun.add(uid)
+        (tmp_path / "pods" / uid).mkdir(parents=True)
 
-        async def remove(self, uid: str) -> None:
-            self.removed.append(uid)
-
-    service, taken, unused = cast(Any, Foreign()), Taken(), cast(Any, None)
-    config = AgentConfig("node1", tmp_path)
-    await Cleanup(unused, service, service, unused, cast(Any, taken), NodePaths(tmp_path), config).orphans(())
-    assert taken.removed == []
+    node.on_list = lambda: begin("new")
+    await node.cleanup(tmp_path).orphans(lambda: begun)
+    assert node.taken == ["old"]

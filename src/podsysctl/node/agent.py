@@ -225,15 +225,17 @@ class Agent:
         if self._pool is not None:
             self._pool.gone(uid)
 
+    def _known(self) -> set[str]:
+        """Uids of the pods that the API has or that have a worker."""
+        known = {pods.uid(pod) for pod in self._informer.store.values()}
+        return known if self._pool is None else known | self._pool.known()
+
     async def _housekeeping(self, services: Services) -> None:
         """Remove and forget what pods left that are gone; the first time as soon as the API's pods are known."""
         await self._informer.synced.wait()
         while True:
-            known = {pods.uid(pod) for pod in self._informer.store.values()}
-            if self._pool is not None:
-                known |= self._pool.known()
             try:
-                await services.cleanup.orphans(known)
+                await services.cleanup.orphans(self._known)
             except RuntimeServiceError as error:
                 log.warning("clean-up put off: %s", error.message)
             services.shared.crash_backoff.forget_old()

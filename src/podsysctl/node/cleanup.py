@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from podsysctl.base.errors import PodsysctlError, StatusError
@@ -113,9 +113,14 @@ class Cleanup:
             if error.code not in (404, 409):
                 raise
 
-    async def orphans(self, known: Collection[str]) -> None:
-        """Remove whatever belongs to pods that are not known; failures are logged and tried again later."""
-        for uid in sorted(await self._traces() - set(known)):
+    async def orphans(self, known: Callable[[], Collection[str]]) -> None:
+        """Remove whatever belongs to pods that are not known; failures are logged and tried again later.
+
+        `known` is asked after the traces were found and before each is removed: pods begin at any time meanwhile.
+        """
+        for uid in sorted(await self._traces()):
+            if uid in known():
+                continue
             log.info("pod %s is gone; removing what it left", uid)
             try:
                 await self.remove_pod(await self._reader.read(uid))
@@ -146,7 +151,7 @@ async def remove_everything(
     reader = RuntimeReader(runtime, config.node_name)
     cleanup = Cleanup(client, runtime, reader, stopper, volumes, paths, config)
     try:
-        await cleanup.orphans(())
+        await cleanup.orphans(tuple)
         selector = {labels.NODE: config.node_name}
         left = await runtime.list_pod_sandbox(cri.PodSandboxFilter(label_selector=selector))
         if left:
