@@ -110,3 +110,16 @@ def test_query_that_is_wrong_is_refused(query: dict[str, str], status: int) -> N
     with pytest.raises(LogRequestError) as caught:
         container_logs.parse_query(query, FakeClock())
     assert caught.value.status == status
+
+
+def test_seconds_beyond_all_logs_show_everything() -> None:
+    """A time before the first year is no time; the API takes any number of seconds."""
+    wanted = container_logs.parse_query({"sinceSeconds": str(2**62)}, FakeClock())
+    assert wanted.options.since is not None
+    assert wanted.options.since < datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_time_without_a_zone_is_refused() -> None:
+    """It could be compared with no line of a log, and the answer would break off at the first one."""
+    with pytest.raises(LogRequestError):
+        container_logs.parse_query({"sinceTime": "2026-01-01T00:00:00"}, FakeClock())

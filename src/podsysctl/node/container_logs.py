@@ -19,6 +19,9 @@ from podsysctl.node import pod as pods
 from podsysctl.runtime import cri_pb2 as cri
 from podsysctl.runtime.service import RuntimeService
 
+_LONGEST_S = 100 * 365 * 24 * 3600
+"""Older than any log; what a time cannot be taken back by is no error."""
+
 _TRUE = ("1", "true", "True", "TRUE", "t", "T")
 
 
@@ -46,6 +49,8 @@ def parse_query(query: Mapping[str, str], clock: Clock) -> LogRequest:
         tail, limit = _integer(query, "tailLines"), _integer(query, "limitBytes")
         seconds = _integer(query, "sinceSeconds")
         since = parse_time(query["sinceTime"]) if query.get("sinceTime") else None
+        if since is not None and since.tzinfo is None:
+            raise ValueError("a time needs its zone")
     except ValueError as error:
         raise LogRequestError(400, '{"message": "Unable to decode query."}') from error
     stream = query.get("stream") or logs.ALL
@@ -55,7 +60,7 @@ def parse_query(query: Mapping[str, str], clock: Clock) -> LogRequest:
     if wrong or (seconds is not None and since is not None) or stream not in (logs.ALL, logs.STDOUT, logs.STDERR):
         raise LogRequestError(422, '{"message": "Invalid request."}')
     if seconds is not None:
-        since = clock.now() - timedelta(seconds=seconds)
+        since = clock.now() - timedelta(seconds=min(seconds, _LONGEST_S))
     options = logs.LogOptions(
         follow=query.get("follow") in _TRUE,
         timestamps=query.get("timestamps") in _TRUE,
