@@ -71,14 +71,17 @@ class Registration:
         `annotations` are written with the status.
         """
         wanted = node_status.initial(self._config, self._machine)
-        while not self.node:
+        while True:
             try:
-                self.node = await self._create_or_adopt(wanted)
+                if not self.node:
+                    self.node = await self._create_or_adopt(wanted)
+                    self._event("Normal", events.STARTING, "Starting kubelet.")
+                await self.report(force=True, annotations=annotations)
             except ConnectionFailedError as error:
                 log.warning("node not registered yet: %s", error.message)
                 await asyncio.sleep(RETRY_S)
-        self._event("Normal", events.STARTING, "Starting kubelet.")
-        await self.report(force=True, annotations=annotations)
+            else:
+                return
 
     async def _create_or_adopt(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         name = self._config.node_name
