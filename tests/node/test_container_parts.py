@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from podsysctl.base.errors import UsageError
+from podsysctl.node import container as container_module
 from podsysctl.node import downward, environment, hostname, resources, security
 from podsysctl.node.config import AgentConfig, KubeletConfiguration, parse_kubelet_configuration
 from podsysctl.node.paths import NodePaths
@@ -315,3 +316,14 @@ def test_kubelet_configuration_that_a_kubelet_cannot_read_is_refused(fields: dic
 def test_kubelet_configuration_zero_is_the_default_where_it_says_nothing(fields: dict[str, Any]) -> None:
     """A status written without a pause, or a lease renewed so, would take a whole processor."""
     assert parse_kubelet_configuration(fields) == KubeletConfiguration()
+
+
+def test_hosts_of_the_node_in_another_encoding_are_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A comment of an administrator must not keep pods of the node's network from starting."""
+    (tmp_path / "hosts").write_bytes(b"127.0.0.1 localhost # h\xfctte\n")
+    monkeypatch.setattr(container_module, "ETC_HOSTS", str(tmp_path / "hosts"))
+    config = AgentConfig("node1", tmp_path)
+    context = container_module.Context(pod(hostNetwork=True), config, NodePaths(tmp_path), {}, ("192.0.2.1",), 0)
+    image = container_module.Image("sha256:abc", ImageUser())
+    made = container_module.build(context, container(), 0, image, {})
+    assert b"# h\xfctte" in Path(made.mounts[0].host_path).read_bytes()

@@ -131,10 +131,11 @@ def _sub_path(
 
 def _write_hosts(context: Context) -> Path:
     path = context.paths.hosts(pods.uid(context.pod))
-    node_hosts = Path(ETC_HOSTS).read_text() if pods.is_host_network(context.pod) else ""
+    # What the node's file says in another encoding is passed on as it is.
+    node_hosts = Path(ETC_HOSTS).read_text(errors="surrogateescape") if pods.is_host_network(context.pod) else ""
     text = hostname.hosts_file(context.pod, context.pod_ips, context.config.kubelet.cluster_domain, node_hosts)
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     os.chmod(path, 0o644)
     return path
 
