@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,29 +19,41 @@ from tests.apiserver.api import Api, running
 from tests.apiserver.test_definitions import CRDS, definition
 
 
-async def test_event_goes_after_its_time_to_live(api: Api) -> None:
+@pytest.fixture
+async def idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    """A server without upkeep of its own, whose first round may come at any moment of a test."""
+
+    async def nothing(_: ServerContext) -> None:
+        """No upkeep."""
+
+    monkeypatch.setattr(upkeep, "run", nothing)
+    async with running(tmp_path / "data") as api:
+        yield api
+
+
+async def test_event_goes_after_its_time_to_live(idle: Api) -> None:
     """Younger ones stay."""
     event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "old"}, "reason": "x"}
     event["involvedObject"] = {"kind": "Pod", "name": "p", "namespace": "default"}
     path = "/api/v1/namespaces/default/events"
-    await api.make(path, event)
+    await idle.make(path, event)
     event["metadata"] = {"name": "young"}
-    await api.make(path, event)
-    item = api.server.context.store.get("events", "default/old")
+    await idle.make(path, event)
+    item = idle.server.context.store.get("events", "default/old")
     assert item is not None
     item.written_at = datetime.now(UTC).timestamp() - limits.EVENT_TTL_S - 1
-    assert await upkeep.expire_events(api.server.context) == 1
-    left = (await api.call("GET", path)).body["items"]
+    assert await upkeep.expire_events(idle.server.context) == 1
+    left = (await idle.call("GET", path)).body["items"]
     assert [found["metadata"]["name"] for found in left] == ["young"]
 
 
-async def test_event_that_happens_again_while_others_go_stays(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_event_that_happens_again_while_others_go_stays(idle: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is old when the round begins may be young when it comes to it."""
     path = "/api/v1/namespaces/default/events"
     for name in ("a", "b"):
         event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name}, "reason": "x"}
-        await api.make(path, {**event, "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}})
-        item = api.server.context.store.get("events", f"default/{name}")
+        await idle.make(path, {**event, "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}})
+        item = idle.server.context.store.get("events", f"default/{name}")
         assert item is not None
         item.written_at = datetime.now(UTC).timestamp() - limits.EVENT_TTL_S - 1
     remove = delete.delete_object
@@ -48,30 +61,30 @@ async def test_event_that_happens_again_while_others_go_stays(api: Api, monkeypa
     async def slowly(task: Write, options: DeleteOptions) -> Deleted:
         if task.name == "a":
             patch = {"count": 2}
-            await api.call("PATCH", f"{path}/b", patch, media="application/merge-patch+json")
+            await idle.call("PATCH", f"{path}/b", patch, media="application/merge-patch+json")
         return await remove(task, options)
 
     monkeypatch.setattr(delete, "delete_object", slowly)
-    assert await upkeep.expire_events(api.server.context) == 1
-    left = (await api.call("GET", path)).body["items"]
+    assert await upkeep.expire_events(idle.server.context) == 1
+    left = (await idle.call("GET", path)).body["items"]
     assert [found["metadata"]["name"] for found in left] == ["b"]
 
 
-async def test_namespace_whose_maker_left_is_filled(api: Api) -> None:
+async def test_namespace_whose_maker_left_is_filled(idle: Api) -> None:
     """A request that ends before its answer leaves a namespace without an account; pods could never be made there."""
-    write = Write(server=api.server.context, resource=api.server.context.registry.get("", "namespaces"), user=SERVER)
+    write = Write(server=idle.server.context, resource=idle.server.context.registry.get("", "namespaces"), user=SERVER)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "left"}}
     making = asyncio.ensure_future(create_object(write, namespace))
     await asyncio.sleep(0)
     making.cancel()
     await asyncio.gather(making, return_exceptions=True)
-    await api.make("/api/v1/namespaces", {**namespace, "metadata": {"name": "next"}})
+    await idle.make("/api/v1/namespaces", {**namespace, "metadata": {"name": "next"}})
     path = "/api/v1/namespaces/left"
-    assert (await api.call("GET", path)).code == 200
-    assert (await api.call("GET", f"{path}/serviceaccounts/default")).code == 404
-    await upkeep.fill_namespaces(api.server.context)
-    assert (await api.call("GET", f"{path}/serviceaccounts/default")).code == 200
-    assert (await api.call("GET", f"{path}/configmaps/kube-root-ca.crt")).code == 200
+    assert (await idle.call("GET", path)).code == 200
+    assert (await idle.call("GET", f"{path}/serviceaccounts/default")).code == 404
+    await upkeep.fill_namespaces(idle.server.context)
+    assert (await idle.call("GET", f"{path}/serviceaccounts/default")).code == 200
+    assert (await idle.call("GET", f"{path}/configmaps/kube-root-ca.crt")).code == 200
 
 
 async def test_upkeep_goes_on_after_a_fault(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
