@@ -45,8 +45,11 @@ class FactsOfRuntime:
 
 
 def _images(listed: list[Any]) -> tuple[dict[str, Any], ...]:
-    """The biggest images with their names, as `status.images` shows them."""
-    biggest = sorted(listed, key=lambda image: -image.size)[:SHOWN_IMAGES]
+    """The biggest images with their names, as `status.images` shows them.
+
+    A runtime lists them in any order: those of one size have the kubelet's (sliceutils.ByImageSize).
+    """
+    biggest = sorted(listed, key=lambda image: (image.size, image.id), reverse=True)[:SHOWN_IMAGES]
     return tuple(
         {"names": [*image.repo_digests, *image.repo_tags][:5], "sizeBytes": int(image.size)} for image in biggest
     )
