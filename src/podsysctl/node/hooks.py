@@ -51,8 +51,10 @@ async def _exec(runtime: RuntimeService, command: list[str], container_id: str, 
     except RuntimeServiceError as error:
         raise HookError(f'{head}{error.message}, message: ""') from error
     if answer.exit_code != 0:
+        # Both become part of the pod's status, which the API takes up to a size only.
         output = (answer.stdout + answer.stderr)[: handlers.OUTPUT_BYTES].decode(errors="replace")
-        text = f"command '{shown}' exited with {answer.exit_code}: {answer.stderr.decode(errors='replace')}"
+        said = answer.stderr[: handlers.OUTPUT_BYTES].decode(errors="replace")
+        text = f"command '{shown}' exited with {answer.exit_code}: {said}"
         raise HookError(f"{head}{text}, message: {output!r}")
 
 
