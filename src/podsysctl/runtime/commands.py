@@ -21,7 +21,7 @@ class CommandError(PodsysctlError):
 async def run(program: str | Path, *arguments: str | Path, stdin: str = "", timeout_s: float = TIMEOUT_S) -> str:
     """Run a command to its end; its standard output.
 
-    Raises CommandError when it is not installed, fails, or is not done after `timeout_s` seconds.
+    Raises CommandError when it is not installed, cannot be started, fails, or is not done after `timeout_s` seconds.
     """
     path = os.pathsep.join([os.environ.get("PATH", ""), *_PLACES])
     try:
@@ -35,6 +35,8 @@ async def run(program: str | Path, *arguments: str | Path, stdin: str = "", time
         )
     except FileNotFoundError as error:
         raise CommandError(f"{program} is not installed") from error
+    except OSError as error:  # no program, or no more processes: pods may have taken all there are
+        raise CommandError(f"{program} cannot be started: {error.strerror}") from error
     try:
         async with asyncio.timeout(timeout_s):
             out, err = await process.communicate(stdin.encode() if stdin else None)

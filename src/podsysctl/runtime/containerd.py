@@ -306,7 +306,10 @@ class PrivateContainerd:
         self._bound_log()
         self.paths.socket.unlink(missing_ok=True)
         environment = {**os.environ, "PATH": binaries.search_path}
-        pid = processes.spawn([str(binaries.containerd), "--config", str(self._config)], environment, self.log)
+        try:
+            pid = processes.spawn([str(binaries.containerd), "--config", str(self._config)], environment, self.log)
+        except OSError as error:
+            raise PodsysctlError(f"containerd cannot be started: {error.strerror}") from error
         self._process = processes.Process(pid)
 
     def _bound_log(self) -> None:
