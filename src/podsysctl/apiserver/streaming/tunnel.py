@@ -8,6 +8,8 @@ messages (subprotocol `SPDY/3.1+portforward.k8s.io`): what is inside goes to the
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiohttp import WSMsgType, web
 from multidict import MultiMapping
@@ -26,7 +28,8 @@ async def carry(request: web.Request, endpoint: NodeEndpoint, path: str, query: 
     answer = await _dial(endpoint.url(path, query), request.method, _chosen(request.headers), endpoint)
     if answer.connection is None:
         return refusal(answer)
-    client = await rawhttp.accept_upgrade(request, _chosen(answer.headers))
+    async with _closed_on_failure(answer.connection):
+        client = await rawhttp.accept_upgrade(request, _chosen(answer.headers))
     await rawhttp.relay(client, answer.connection)
     return client.response
 
@@ -44,9 +47,20 @@ async def carry_inside_websocket(
     chosen = answer.headers.get("X-Stream-Protocol-Version", "").strip()
     protocols = (TUNNEL_PREFIX + chosen,) if chosen else ()
     socket = web.WebSocketResponse(protocols=protocols, compress=False, max_msg_size=limits.STREAM_MESSAGE_BYTES)
-    await socket.prepare(request)
+    async with _closed_on_failure(answer.connection):
+        await socket.prepare(request)
     await rawhttp.relay(_Messages(socket), answer.connection)
     return socket
+
+
+@asynccontextmanager
+async def _closed_on_failure(connection: rawhttp.Connection) -> AsyncIterator[None]:
+    """A client that leaves before its own upgrade leaves no session at the node."""
+    try:
+        yield
+    except BaseException:
+        await connection.close()
+        raise
 
 
 def tunnelled_protocols(request: web.Request) -> list[str]:
