@@ -66,7 +66,6 @@ class _Link:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     idle_since_s: float = 0.0
-    used: bool = False
 
     def is_usable(self, now_s: float) -> bool:
         """Whether the server has left it open, and it is not too old to be trusted."""
@@ -260,7 +259,7 @@ class Pool:
             finally:
                 self._open.discard(link)
                 if response is not None and response.can_be_reused and not self._closed:
-                    link.idle_since_s, link.used = asyncio.get_running_loop().time(), True
+                    link.idle_since_s = asyncio.get_running_loop().time()
                     self._idle.append(link)
                 else:
                     _abort(link)

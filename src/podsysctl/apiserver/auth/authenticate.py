@@ -36,7 +36,7 @@ class Authenticator:
         """Raises StatusError 401; only probes are answered to strangers."""
         component: UserInfo | None = http.get_extra_info("user")
         if component is not None:
-            return component  # a connection from within this process, see ApiServer.dial_as
+            return component  # a connection from within this process, see `inprocess`
         certificate = http.get_extra_info("peercert")
         if certificate:
             return certificate_user(certificate)
@@ -68,7 +68,7 @@ class Authenticator:
 
 
 def bearer_token(http: web.Request) -> str | None:
-    """The token of the Authorization header, or of a websocket subprotocol's absence None."""
+    """The token of the Authorization header, None without one."""
     scheme, _, token = http.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
