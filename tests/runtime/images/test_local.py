@@ -116,11 +116,17 @@ async def test_ensure_toolbox_twice_does_something_once(images: LocalImages) -> 
 
 
 def test_archive_names_of_what_is_no_archive_is_refused(tmp_path: Path) -> None:
-    """Text, a tar of something else, JSON that is none."""
+    """Text, a tar of something else, JSON that is none or is of another shape."""
     (tmp_path / "text").write_text("hello")
     other = _tar(tmp_path / "other.tar", {"file": b""})
     broken = _tar(tmp_path / "broken.tar", {"manifest.json": b"{"})
-    for path in (tmp_path / "text", other, broken):
+    shapes = [
+        _tar(tmp_path / f"{i}.tar", {name: _json(document)})
+        for i, (name, document) in enumerate(
+            [("manifest.json", 5), ("manifest.json", ["x"]), ("index.json", []), ("index.json", {"manifests": [1]})]
+        )
+    ]
+    for path in (tmp_path / "text", other, broken, *shapes):
         with pytest.raises(UsageError, match="is not an image archive") as caught:
             local.archive_names(path)
         assert "\n" not in caught.value.message

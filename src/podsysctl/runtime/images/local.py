@@ -12,6 +12,7 @@ import json
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,17 +151,23 @@ def archive_names(path: Path) -> list[str]:
         raise UsageError(f"{path} is not an image archive: {error}") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read as an image archive: {error.strerror or error}") from error
-    if "manifest.json" in documents:
-        found = [tag for image in documents["manifest.json"] for tag in image.get("RepoTags") or ()]
-    elif "index.json" in documents:
-        notes = [m.get("annotations") or {} for m in documents["index.json"].get("manifests") or ()]
-        found = [
-            note.get("io.containerd.image.name") or note.get("org.opencontainers.image.ref.name") for note in notes
-        ]
-    else:
+    if not documents:
         raise UsageError(f"{path} is not an image archive: neither index.json nor manifest.json is in it")
+    try:
+        found = _names(documents)
+    except (AttributeError, TypeError) as error:
+        raise UsageError(f"{path} is not an image archive: {' and '.join(documents)} lists no images") from error
     # A ref.name is often a tag alone, which names nothing.
-    return [str(parse_reference(name)) for name in dict.fromkeys(found) if name and ("/" in name or ":" in name)]
+    return [str(parse_reference(name)) for name in dict.fromkeys(found) if "/" in name or ":" in name]
+
+
+def _names(documents: Mapping[str, Any]) -> list[str]:
+    """What the images are called. Raises AttributeError or TypeError for documents of another shape."""
+    if "manifest.json" in documents:
+        return [str(tag) for image in documents["manifest.json"] for tag in image.get("RepoTags") or ()]
+    notes = [m.get("annotations") or {} for m in documents["index.json"].get("manifests") or ()]
+    named = [note.get("io.containerd.image.name") or note.get("org.opencontainers.image.ref.name") for note in notes]
+    return [str(name) for name in named if name]
 
 
 def _metadata(archive: tarfile.TarFile) -> dict[str, Any]:
