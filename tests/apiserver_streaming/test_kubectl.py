@@ -39,6 +39,21 @@ async def test_exec_failing_command_gives_its_exit_code(kubectl: Cluster) -> Non
     assert done == Done(7, "", "command terminated with exit code 7\n")
 
 
+@pytest.mark.parametrize("command", ["exec", "attach"])
+async def test_session_whose_node_dies_is_a_failure(kubectl: Cluster, command: str) -> None:
+    """Nobody knows how the command ended, so nothing may say that it ended well."""
+    await kubectl.run("p", ["bash", "-c", "while echo start; do sleep 0.1; done"])
+    script = ["--", "bash", "-c", "echo start; sleep infinity"] if command == "exec" else []
+    process = await kubectl.start_kubectl(command, "p", *script)
+    assert process.stdout is not None
+    async with asyncio.timeout(10):
+        assert await process.stdout.readline() == b"start\n"
+        await kubectl.node.stop()
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert b"the connection to the container runtime was lost before it told how the command ended" in err
+
+
 async def test_exec_with_stdin_ends_when_the_input_ends(kubectl: Cluster) -> None:
     """The end of the client's input reaches the command, and much data does, too."""
     await kubectl.run("p")

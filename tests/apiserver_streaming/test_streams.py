@@ -167,7 +167,6 @@ async def test_stream_to_a_pod_of_an_unknown_node_is_not_found(cluster: Cluster)
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        (b"", {"metadata": {}, "status": "Success"}),
         (b'{"metadata":{},"status":"Success"}', {"metadata": {}, "status": "Success"}),
         (
             b'{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"7"}]}}',
@@ -182,7 +181,7 @@ async def test_stream_to_a_pod_of_an_unknown_node_is_not_found(cluster: Cluster)
     ],
 )
 def test_final_status_of_what_the_node_said_is_upstreams(said: bytes, shown: dict[str, Any]) -> None:
-    """Nothing said is success; a code is passed on in upstream's words."""
+    """Success is said; a code is passed on in upstream's words."""
     assert channels.final_status(said) == shown
 
 
@@ -197,6 +196,7 @@ def test_final_status_of_what_the_node_said_is_upstreams(said: bytes, shown: dic
             "error stream protocol error: no ExitCode cause given",
         ),
         (b"", "connection reset", "error reading from error stream: connection reset"),
+        (b"", "", "the connection to the container runtime was lost before it told how the command ended"),
     ],
 )
 def test_final_status_of_a_failure_is_an_internal_error(said: bytes, broken: str, text: str) -> None:

@@ -1,7 +1,8 @@
 """Logs, exec, attach and port-forward: carried between the client and the pod's node.
 
 `location` says which path on the node is meant, `node_endpoint` where the node is, `podlog` passes text on,
-`channels` translates today's WebSocket sessions, and `tunnel` carries everything else as bytes.
+`channels` translates today's WebSocket sessions, `tunnel` carries everything else as bytes,
+and `last_words` says what a runtime that died cannot.
 """
 
 from __future__ import annotations

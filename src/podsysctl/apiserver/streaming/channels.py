@@ -142,11 +142,13 @@ async def _inputs(socket: web.WebSocketResponse, streams: dict[int, Stream]) -> 
 
 
 def final_status(message: bytes, broken: str = "") -> dict[str, Any]:
-    """The Status that ends a session, from what the node's error stream said."""
+    """The Status that ends a session, from what the node's error stream said.
+
+    Since v4 a runtime says Success as well (kubelet pkg/cri/streaming/remotecommand/exec.go and attach.go), so one
+    that said nothing has died, or the way to it broke: whether the command ended well is not known.
+    """
     if not message:
-        if broken:
-            return _failure(status.internal(f"error reading from error stream: {broken}"))
-        return {"metadata": {}, "status": "Success"}
+        return _failure(status.internal(f"error reading from error stream: {broken}") if broken else lost())
     try:
         said = orjson.loads(message)
     except orjson.JSONDecodeError as error:
@@ -168,6 +170,11 @@ def final_status(message: bytes, broken: str = "") -> dict[str, Any]:
         "reason": "NonZeroExitCode",
         "details": {"causes": [{"reason": "ExitCode", "message": code}]},
     }
+
+
+def lost() -> StatusError:
+    """What to say for a runtime that ended a session without a word."""
+    return status.internal("the connection to the container runtime was lost before it told how the command ended")
 
 
 def _protocol_failure(text: str) -> dict[str, Any]:

@@ -117,6 +117,11 @@ class Decoder:
         self._buffer = bytearray()
         self._decompressor = zlib.decompressobj(zdict=DICTIONARY)
 
+    @property
+    def incomplete_bytes(self) -> int:
+        """How much was fed of a frame whose rest is still to come."""
+        return len(self._buffer)
+
     def feed(self, received: bytes) -> Iterator[Frame]:
         """The frames that are complete now. Raises ValueError on bytes that are no SPDY/3."""
         self._buffer += received

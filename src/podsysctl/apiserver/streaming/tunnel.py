@@ -1,4 +1,4 @@
-"""Streams whose bytes we pass on unread: SPDY of older clients, old WebSocket protocols, and port-forward.
+"""Streams whose bytes we pass on as they are: SPDY of older clients, old WebSocket protocols, and port-forward.
 
 A client's SPDY or WebSocket upgrade goes to the node as it is. kubectl's port-forward is SPDY inside WebSocket
 messages (subprotocol `SPDY/3.1+portforward.k8s.io`): what is inside goes to the node as a SPDY upgrade of ours
@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from aiohttp import WSMsgType, web
 from multidict import MultiMapping
 
+from podsysctl.apiserver.streaming import last_words
 from podsysctl.apiserver.streaming.node_endpoint import NodeEndpoint
 from podsysctl.base import limits, rawhttp
 from podsysctl.base.errors import ConnectionFailedError
@@ -28,9 +29,12 @@ async def carry(request: web.Request, endpoint: NodeEndpoint, path: str, query: 
     answer = await _dial(endpoint.url(path, query), request.method, _chosen(request.headers), endpoint)
     if answer.connection is None:
         return refusal(answer)
-    async with _closed_on_failure(answer.connection):
+    node: rawhttp.Connection = answer.connection
+    if answer.headers.get("X-Stream-Protocol-Version", "").strip() in last_words.PROTOCOLS:
+        node = last_words.WithLastWords(node)
+    async with _closed_on_failure(node):
         client = await rawhttp.accept_upgrade(request, _chosen(answer.headers))
-    await rawhttp.relay(client, answer.connection)
+    await rawhttp.relay(client, node)
     return client.response
 
 
