@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from podsysctl.apiserver import kubeconfig, lifecycle
+from podsysctl.base.errors import PodsysctlError
+from podsysctl.client import config
 from tests.apiserver.api import CONFIG_MAPS, PODS, Api, config_map, pod, running
 
 MERGE = "application/merge-patch+json"
@@ -334,14 +336,27 @@ async def test_events_are_one_set_in_two_shapes(api: Api) -> None:
 
 
 async def test_restart_serves_what_was_stored(api: Api, tmp_path: Any) -> None:
-    """Objects, definitions, certificates and the administrator's credentials outlive the server."""
+    """Objects, definitions, certificates, and what people changed in their kubeconfig outlive the server."""
     await api.make(CONFIG_MAPS, config_map(data={"a": "1"}))
     authority = api.server.authority.ca_pem
-    kubeconfig.write_admin(api.server)
+    path = kubeconfig.write_admin(api.server)
+    path.write_text(path.read_text().replace("namespace: default", "namespace: team"))
     await api.server.stop()
     async with running(tmp_path / "data") as again:
+        assert config.load(kubeconfig.write_admin(again.server)).namespace == "team"
+        assert config.load(path).server == again.server.url
         assert (await again.call("GET", f"{CONFIG_MAPS}/m")).body["data"] == {"a": "1"}
         assert again.server.authority.ca_pem == authority
+
+
+async def test_kubeconfig_that_cannot_be_read_is_not_written_over(api: Api, tmp_path: Any) -> None:
+    """It may hold what somebody added; the error says what to do."""
+    path = tmp_path / "data" / "kubeconfig"
+    path.write_text("{")
+    with pytest.raises(PodsysctlError, match=f"^kubeconfig {path} is not YAML: .*$") as caught:
+        kubeconfig.write_admin(api.server)
+    assert caught.value.hint == f"mend {path}, or remove it to have it written anew"
+    assert path.read_text() == "{"
 
 
 @pytest.mark.parametrize("depth", [150, 300, 900, 5000])

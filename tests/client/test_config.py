@@ -48,6 +48,28 @@ def test_write_then_load_gives_the_same_identity(tmp_path: Path) -> None:
     assert os.listdir(path.parent) == ["kubeconfig"]
 
 
+def test_renewed_keeps_what_people_changed() -> None:
+    """Address and credentials are new; namespace, current context and foreign entries stay, in their order."""
+    old = kubeconfig.document(server="https://old", client_cert=b"OLD", client_key=b"OLD")
+    old["contexts"][0]["context"]["namespace"] = "team"
+    old["contexts"].insert(0, {"name": "mine", "context": {"cluster": "podsysctl", "user": "mine"}})
+    old["users"].append({"name": "mine", "user": {"token": "t"}})
+    old |= {"current-context": "mine", "preferences": {"colors": True}, "extensions": [{"name": "x"}]}
+    own = kubeconfig.document(server="https://new", client_cert=b"NEW", client_key=b"NEW")
+    assert kubeconfig.renewed(old, own) == {
+        **old,
+        "clusters": own["clusters"],
+        "users": [own["users"][0], {"name": "mine", "user": {"token": "t"}}],
+    }
+
+
+@pytest.mark.parametrize("existing", [{}, {"contexts": None, "users": {}, "clusters": [7], "current-context": ""}])
+def test_renewed_adds_what_is_missing(existing: dict[str, object]) -> None:
+    """A new file, and one from which people removed more than they meant."""
+    own = kubeconfig.document(server="https://new")
+    assert kubeconfig.renewed(existing, own) == own
+
+
 def test_load_several_files_first_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """$KUBECONFIG is a list; the first file to name an entry decides, and absent files do not matter."""
     one, two = tmp_path / "one", tmp_path / "two"

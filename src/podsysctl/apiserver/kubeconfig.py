@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from podsysctl.client import kubeconfig
+from podsysctl.base.errors import PodsysctlError, UsageError
+from podsysctl.client import config, kubeconfig
 
 if TYPE_CHECKING:
     from podsysctl.apiserver.server import ApiServer
@@ -19,7 +20,10 @@ def write_admin(server: ApiServer) -> Path:
 
 
 def write(server: ApiServer, file_name: str, credential: str, user: str, groups: tuple[str, ...]) -> Path:
-    """Write a kubeconfig for a user with a client certificate; returns its path. Raises PodsysctlError."""
+    """Write a kubeconfig for a user with a client certificate; returns its path. Raises PodsysctlError.
+
+    One that is there keeps what people changed in it: the server's address and the credentials alone are renewed.
+    """
     issued = server.credential(credential, user, groups)
     content = kubeconfig.document(
         server=server.url,
@@ -29,5 +33,10 @@ def write(server: ApiServer, file_name: str, credential: str, user: str, groups:
         user=user,
     )
     path = server.config.data_dir / file_name
-    kubeconfig.write(path, content)
+    try:
+        existing = config.read_file(path) if path.exists() else {}
+    except UsageError as error:
+        first_line = error.message.splitlines()[0]
+        raise PodsysctlError(first_line, hint=f"mend {path}, or remove it to have it written anew") from error
+    kubeconfig.write(path, kubeconfig.renewed(existing, content))
     return path

@@ -47,6 +47,25 @@ def document(
     }
 
 
+def renewed(existing: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """A kubeconfig with the cluster and the user of `own` in it, and all else as it is.
+
+    What people choose stays theirs: the current context, its namespace, and entries of other names. The context of
+    `own` is added when there is none of its name, and becomes the current one when no other is.
+    """
+    out = {**own, **existing}
+    for section in ("clusters", "users", "contexts"):
+        found = existing.get(section)
+        kept = [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+        fresh = {entry["name"]: entry for entry in own[section]}
+        names = {entry.get("name") for entry in kept}
+        if section != "contexts":
+            kept = [fresh.get(entry.get("name"), entry) for entry in kept]
+        out[section] = kept + [entry for name, entry in fresh.items() if name not in names]
+    out["current-context"] = existing.get("current-context") or own["current-context"]
+    return out
+
+
 def write(path: str | Path, content: dict[str, Any]) -> None:
     """Replace the file in one step, mode 0600; a symbolic link stays one. Raises PodsysctlError naming the path."""
     import yaml
