@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -82,6 +83,10 @@ def test_help_imports_no_command_and_no_client() -> None:
             "hint: fields are explained by `kubectl explain pod.spec.securityContext.sysctls`\n",
         ),
         (["rsh", "web", "-c", "b"], 2, "error: -c stands behind POD, where the command is\n"),
+        (["port-forward", "web", "99999"], 2, "error: invalid port format '99999'\n\nhint: LOCAL:REMOTE, "),
+        (["port-forward", "web", "0"], 2, "error: invalid port format '0'\n"),
+        (["port-forward", "web", "-5:80"], 2, "error: "),
+        (["port-forward", "web", "70000:http"], 2, "error: invalid port format '70000:http'\n"),
         (["apply", "-f", "none.yaml"], 2, 'error: the path "none.yaml" does not exist\n'),
     ],
 )
@@ -91,6 +96,42 @@ def test_failure_has_exit_code_and_text(run: Run, words: list[str], code: int, t
     assert done.code == code
     assert done.err.startswith(text)
     assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--help", "get --help", "get ns", "sysctl list", "sysctl get kernel.ostype", "explain fs.nr_open"],
+)
+@pytest.mark.parametrize(
+    ("redirection", "text"), [("> /dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_a_failure_in_one_line(
+    api_kubeconfig: Path, words: str, redirection: str, text: str, unbuffered: str
+) -> None:
+    """A full disk and a closed stdout are told as sysctl(8) tells them, however the text is printed."""
+    command = f"{sys.executable} -m podsysctl.cli.main {words} {redirection}"
+    environment = {**os.environ, "KUBECONFIG": str(api_kubeconfig), "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr, done.stdout) == (1, f"error: write error: {text}\n", "")
+
+
+def test_closed_streams_are_nobody_elses() -> None:
+    """No file or socket that is opened later gets the number of one of them, and talk to nobody is dropped."""
+    program = (
+        "import os; from podsysctl.cli import main; code = main.main(['gte']);"
+        "print(code, open('/etc/passwd').fileno() > 2, *(os.readlink(f'/proc/self/fd/{n}') for n in range(3)),"
+        " file=open(os.environ['OUT'], 'w'))"
+    )
+    read, write = os.pipe()
+    with os.fdopen(read) as out, os.fdopen(write, "w"):
+        subprocess.run(
+            ["bash", "-c", f'exec "{sys.executable}" -c "$0" <&- >&- 2>&-', program],
+            pass_fds=(write,),
+            env={**os.environ, "OUT": f"/proc/self/fd/{write}"},
+            check=True,
+        )
+        assert out.readline() == "2 True /dev/null /dev/null /dev/null\n"
 
 
 def test_flags_with_optional_value_do_not_eat_the_next_word() -> None:

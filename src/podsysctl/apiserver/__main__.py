@@ -14,6 +14,7 @@ import uvloop
 from podsysctl.apiserver import kubeconfig
 from podsysctl.apiserver.config import DEFAULT_PORT, REPOSITORY_CRDS, ServerConfig
 from podsysctl.apiserver.server import ApiServer
+from podsysctl.base import stdio
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.policy.platform import Platform
 
@@ -31,6 +32,7 @@ async def serve(config: ServerConfig) -> None:
 
 def main() -> int:
     """Parse the arguments and serve."""
+    stdio.hold()
     parser = argparse.ArgumentParser(prog="python -m podsysctl.apiserver", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 for any free one")

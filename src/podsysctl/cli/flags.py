@@ -6,6 +6,7 @@ Flags and arguments may be mixed in any order, and a mistake ends with exit code
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -62,6 +63,10 @@ class Parser(argparse.ArgumentParser):
         """The help with its usage, which `parse` leaves out."""
         self.usage = None
         return super().format_help()
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; argparse's own says nothing of an output that cannot be written."""
+        (file or sys.stdout).write(self.format_help())
 
     def parse(self, words: list[str], trailing: list[str] | None) -> argparse.Namespace:
         """Parse; `trailing` is what stood behind `--`."""

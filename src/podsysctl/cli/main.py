@@ -6,11 +6,14 @@ returns the exit code. Errors become text and exit codes here and nowhere else.
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
+
+from podsysctl.base import stdio
 
 if TYPE_CHECKING:
     import argparse
@@ -129,18 +132,32 @@ COMMANDS: tuple[Command, ...] = (
 
 DASHED = {"-h", "--help"}
 
+CANNOT_WRITE = {errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
+"""How stdout refuses what a command prints: it is closed, or on a disk that is full or broken."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code of the process."""
+    stdio.hold()
+    stdio.reopen()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(words)
+        try:
+            return _dispatch(words)
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # The reader of our output has gone: nothing more to say, and nothing more to flush at exit.
         sys.stdout = None
         return 0
+    except OSError as error:
+        if error.errno not in CANNOT_WRITE:
+            raise
+        sys.stdout = None  # what it did not take is not tried again at exit
+        sys.stderr.write(f"error: write error: {error.strerror}\n")
+        return 1
 
 
 def _dispatch(words: list[str]) -> int:
@@ -163,7 +180,6 @@ def _dispatch(words: list[str]) -> int:
         gc.enable()
         args = parse(command, module, rest)
         code: int = module.run(args)
-        sys.stdout.flush()
         return code
     except PodsysctlError as error:
         from podsysctl.cli import failures

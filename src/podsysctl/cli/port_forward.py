@@ -23,6 +23,7 @@ examples:
   podsysctl port-forward svc/web 8443:https --address 0.0.0.0"""
 
 CHUNK_BYTES = 32 * 1024
+PORT_MAX = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,13 @@ def parse(text: str) -> tuple[int, str]:
         raise UsageError("remote port cannot be empty")
     if not local:
         local = "0"
-    if not local.lstrip("-").isdigit() or int(local) > 65535:
+    if (local != "-1" and not _is_port(local, 0)) or (remote.isdecimal() and not _is_port(remote, 1)):
         raise UsageError(f"invalid port format {text!r}", hint="LOCAL:REMOTE, such as 8080:80")
     return int(local), remote
+
+
+def _is_port(text: str, lowest: int) -> bool:
+    return text.isascii() and text.isdecimal() and lowest <= int(text) <= PORT_MAX
 
 
 async def _target(connection: Connection, word: str) -> Object | None:
@@ -97,7 +102,7 @@ def remote_port(text: str, service: Object | None, pod: Object) -> int:
                 break
         else:
             raise UsageError(f"Service {service['metadata']['name']} does not have a service port {text}")
-    if str(wanted).isdigit():
+    if _is_port(str(wanted), 1):
         return int(wanted)
     for container in pod["spec"].get("containers") or ():
         for port in container.get("ports") or ():

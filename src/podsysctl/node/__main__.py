@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from podsysctl.base import stdio
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.client import config as client_config
 from podsysctl.client import loop
@@ -85,6 +86,7 @@ async def _tuning(
 
 def main() -> int:
     """Parse the arguments, whose names are the kubelet's, and serve."""
+    stdio.hold()
     parser = argparse.ArgumentParser(prog="python -m podsysctl.node", description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, help="credentials; in-cluster ones without it")
     parser.add_argument("--container-runtime-endpoint", dest="endpoint", required=True, metavar="URL")
