@@ -73,6 +73,41 @@ def test_unused_directory_is_taken_and_stays_ours(tmp_path: Path, names: tuple[s
     assert not files.is_running()
 
 
+@pytest.mark.parametrize("below", ["sub", "nodes", "a/b", "link"])
+def test_directory_inside_another_clusters_is_refused(
+    tmp_path: Path, below: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`down --wipe` of the outer one would delete what the inner one has; nothing is made there."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    outer, inner = tmp_path / "outer", tmp_path / "outer" / below
+    with machine_files.MachineFiles(outer).lock():
+        (outer / "store").mkdir()
+    if below == "link":
+        inner = tmp_path / "link"
+        inner.symlink_to(outer / "nodes")
+    before = _tree(tmp_path)
+
+    assert main(["up", "--data-dir", str(inner)]) == 1
+
+    error = f"error: {inner} is inside {outer}, which is another cluster's data directory\n"
+    assert capsys.readouterr().err == f"{error}\nhint: give --data-dir a directory outside of it\n"
+    assert _tree(tmp_path) == before
+
+
+def test_directory_beside_another_programs_lock_is_no_clusters(tmp_path: Path) -> None:
+    """An empty file of that name alone makes no cluster of the directory above."""
+    with machine_files.MachineFiles(tmp_path).lock():
+        machine_files.MachineFiles(tmp_path / "sub").require_apart()
+
+
+def test_directory_around_another_clusters_is_refused(tmp_path: Path) -> None:
+    """It is not empty."""
+    with machine_files.MachineFiles(tmp_path / "sub").lock():
+        files = machine_files.MachineFiles(tmp_path)
+        with pytest.raises(machine_files.ForeignDirectoryError, match="is not empty"):
+            files.require_own()
+
+
 def test_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
     """The error says so, in place of a traceback."""
     (tmp_path / "file").write_text("")

@@ -171,15 +171,20 @@ class MachineFiles:
             return
         except OSError as error:
             raise ForeignDirectoryError(f"{self.data_dir} cannot be a data directory: {error.strerror}") from error
-        if names <= _BEFORE_A_START or (_LOCK_NAME in names and self._has_lock_file()):
+        if names <= _BEFORE_A_START or _has_lock_file(self.data_dir):
             return
         raise ForeignDirectoryError(
             f"{self.data_dir} is not empty and holds no cluster", hint="give --data-dir a directory of its own"
         )
 
-    def _has_lock_file(self) -> bool:
-        found = (self.data_dir / _LOCK_NAME).lstat()
-        return stat.S_ISREG(found.st_mode) and found.st_size == 0 and stat.S_IMODE(found.st_mode) == 0o600
+    def require_apart(self) -> None:
+        """Raise ForeignDirectoryError for a directory inside another cluster's, whose `down --wipe` could delete it."""
+        for parent in self.data_dir.resolve().parents:
+            if _has_lock_file(parent) and (parent / "store").is_dir():
+                raise ForeignDirectoryError(
+                    f"{self.data_dir} is inside {parent}, which is another cluster's data directory",
+                    hint="give --data-dir a directory outside of it",
+                )
 
     def lock(self) -> MachineLock:
         """The lock that the serving process holds.
@@ -202,6 +207,14 @@ class MachineFiles:
                 return False
         except AlreadyRunningError:
             return True
+
+
+def _has_lock_file(directory: Path) -> bool:
+    try:
+        found = (directory / _LOCK_NAME).lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0 and stat.S_IMODE(found.st_mode) == 0o600
 
 
 class MachineLock:

@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         _check_node_name(args.node_name)
     if args.runtime_endpoint:
         _check_endpoint(args.runtime_endpoint)
+    machine_files.MachineFiles(args.data_dir).require_apart()
     return _foreground(args) if args.foreground else _background(args)
 
 
