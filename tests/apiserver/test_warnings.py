@@ -5,6 +5,21 @@ from __future__ import annotations
 import pytest
 
 from podsysctl.apiserver.respond import bounded
+from podsysctl.objects.kinds import BUILTIN
+from tests.apiserver.api import Api
+
+APPLY = "application/apply-patch+yaml"
+
+ACTED_ON = {
+    *("Pod", "Node", "Namespace", "Deployment", "ReplicaSet", "DaemonSet", "StatefulSet", "Job", "PodDisruptionBudget"),
+    *("CustomResourceDefinition", "ServiceAccount", "PriorityClass", "Role", "ClusterRole", "RoleBinding"),
+    *("ClusterRoleBinding", "TokenReview"),
+    *("SelfSubjectAccessReview", "SubjectAccessReview", "LocalSubjectAccessReview", "SelfSubjectRulesReview"),
+    "SelfSubjectReview",
+}
+"""By a controller, a node or the server itself."""
+READ_BY_OTHERS = {"Event", "ConfigMap", "Secret", "Lease", "ControllerRevision"}
+"""Nobody acts on these anywhere."""
 
 
 def letters(letter: str, count: int) -> str:
@@ -35,3 +50,39 @@ def test_bounded_warnings_end_with_the_one_that_passes_the_bound() -> None:
     """What makes the cut necessary is still sent, and so is everything before it."""
     warnings = [f"{number:02}" + "x" * 98 for number in range(60)]
     assert bounded(warnings) == warnings[:41]
+
+
+JOB = {"template": {"spec": {"containers": [{"name": "c", "image": "i"}], "restartPolicy": "Never"}}}
+UNATTENDED = {
+    "CronJob": (
+        "/apis/batch/v1/namespaces/default/cronjobs",
+        {"apiVersion": "batch/v1", "schedule": "* * * * *", "jobTemplate": {"spec": JOB}},
+        "no controller runs CronJobs here: it starts no Job by itself; "
+        "`kubectl create job NAME --from=cronjob/x` starts one",
+    ),
+    "Service": (
+        "/api/v1/namespaces/default/services",
+        {"apiVersion": "v1", "ports": [{"port": 80}]},
+        "no proxy serves Services here: it gets no cluster IP, no endpoints and no DNS name; "
+        "`port-forward service/x` reaches its pods",
+    ),
+}
+
+
+def test_every_kind_is_acted_on_or_told_about() -> None:
+    """A kind that is served anew has to be put somewhere."""
+    assert {kind.kind for kind in BUILTIN} == ACTED_ON | READ_BY_OTHERS | set(UNATTENDED)
+
+
+@pytest.mark.parametrize("kind", UNATTENDED)
+async def test_creation_of_what_nobody_acts_on_is_warned_of(api: Api, kind: str) -> None:
+    """However it is created; later changes say nothing again."""
+    path, content, text = UNATTENDED[kind]
+    spec = {key: value for key, value in content.items() if key != "apiVersion"}
+    obj = {"apiVersion": content["apiVersion"], "kind": kind, "metadata": {"name": "x"}, "spec": spec}
+    assert (await api.call("POST", path, obj, dryRun="All")).warnings == [text]
+    first = await api.call("PATCH", f"{path}/x", obj, media=APPLY, fieldManager="m")
+    assert (first.code, first.warnings) == (201, [text])
+    obj["metadata"]["labels"] = {"a": "b"}
+    again = await api.call("PATCH", f"{path}/x", obj, media=APPLY, fieldManager="m")
+    assert (again.code, again.warnings) == (200, [])

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from podsysctl.apiserver import lifecycle, metrics
+from podsysctl.apiserver import lifecycle, metrics, unattended
 from podsysctl.apiserver.admission.request import CREATE, UPDATE, AdmissionRequest
 from podsysctl.apiserver.auth.user import UserInfo
 from podsysctl.apiserver.context import ServerContext
@@ -135,7 +135,7 @@ async def _finish_new(write: Write, obj: Object, request: AdmissionRequest) -> W
     if errors:
         metrics.refused(request, Gate.VALIDATION, "Invalid")
         raise status.invalid(resource.kind, name, errors)
-    for text in lifecycle.warnings(resource, obj, None):
+    for text in (*lifecycle.warnings(resource, obj, None), *unattended.warnings(resource, name)):
         write.warn(text)
     write.name = request.name = name
     await write.server.admission.validate(request)
