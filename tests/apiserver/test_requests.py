@@ -55,6 +55,10 @@ async def test_request_of_user_without_rights_is_forbidden(api: Api) -> None:
         ("GET", "/api/v1/namespaces/default/nothings", 404),
         ("GET", "/apis/none.io/v1/things", 404),
         ("GET", "/nothing", 404),
+        ("POST", "/apis", 405),
+        ("DELETE", "/api", 405),
+        ("PROPFIND", "/apis/apps/v1", 405),
+        ("PUT", "/apis/none.io", 404),
         ("POST", f"{PODS}/p", 405),
         ("GET", f"{PODS}/p/nothing", 404),
         ("PUT", f"{PODS}/p/log", 405),
@@ -259,3 +263,50 @@ async def test_fault_in_the_middle_of_an_answer_breaks_the_connection(
     with pytest.raises(aiohttp.ClientError):
         await api.call("GET", PODS)
     assert [entry.getMessage() for entry in caplog.records] == [f"GET {PODS} failed"]
+
+
+async def test_root_lists_the_paths_that_are_served(api: Api) -> None:
+    """In order, those of custom kinds too, and each of them answers."""
+    paths = (await api.call("GET", "/")).body["paths"]
+    assert paths == sorted(set(paths))
+    wanted = {"/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/apis/tuned.openshift.io/v1"}
+    wanted |= {"/healthz", "/livez/ping", "/readyz/shutdown", "/metrics", "/version", "/openapi/v2", "/openapi/v3"}
+    wanted |= {"/openapi/v3/apis/apps/v1", "/openid/v1/jwks"}
+    assert wanted <= set(paths)
+    assert [path for path in paths if (await api.call("GET", path)).code != 200] == []
+    assert (await api.call("GET", "/index.html")).body["paths"] == paths
+
+
+async def test_root_is_shown_to_those_who_may_get_it(api: Api) -> None:
+    """As upstream's default roles have it: no stranger, and no user without rights of that path."""
+    answers = []
+    for tls in (False, client_tls(api.server, "alice", "alice")):
+        connector = aiohttp.TCPConnector(ssl=tls)
+        async with aiohttp.ClientSession(connector=connector) as session, session.get(api.server.url) as answer:
+            answers.append((answer.status, (await answer.json())["message"]))
+    assert answers == [(401, "Unauthorized"), (403, 'forbidden: User "alice" cannot get path "/"')]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "application/*", "text/html, application/json;q=0.9"])
+async def test_openapi_v2_is_a_document_for_clients_of_json(api: Api, accept: str) -> None:
+    """Small, and valid: swagger, info and paths are all that is required."""
+    reply = await api.call("GET", "/openapi/v2", accept=accept)
+    assert reply.headers["Content-Type"].startswith("application/json")
+    assert reply.body["swagger"] == "2.0"
+    assert set(reply.body["info"]) == {"title", "version"}
+    assert (reply.body["paths"], reply.body["definitions"]) == ({}, {})
+
+
+@pytest.mark.parametrize("sign", ["@", "."])
+async def test_openapi_v2_is_empty_for_clients_of_protobuf(api: Api, sign: str) -> None:
+    """Both names of that form; JSON that is only a second choice is not taken."""
+    accept = f"application/com.github.proto-openapi.spec.v2{sign}v1.0+protobuf,application/json;q=0.5"
+    reply = await api.call("GET", "/openapi/v2", accept=accept)
+    assert (reply.code, reply.body) == (200, "")
+    assert reply.headers["Content-Type"] == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
+
+async def test_openapi_v2_in_another_form_is_not_acceptable(api: Api) -> None:
+    """406, as a Status."""
+    reply = await api.call("GET", "/openapi/v2", accept="text/html")
+    assert (reply.code, reply.body["reason"]) == (406, "NotAcceptable")

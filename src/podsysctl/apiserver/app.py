@@ -131,7 +131,13 @@ class Application:
             response = serve(http)
             if response is not None:
                 return response
+        if http.path in ("/", "/index.html"):
+            return respond.encode(http, {"paths": self._paths()})
         raise status.path_not_found()
+
+    def _paths(self) -> list[str]:
+        """The paths that name no resource, for whoever looks around (apiserver/pkg/server/routes/index.go, 1.36)."""
+        return sorted([*self._health.paths(), *self._discovery.paths(), *self._openapi.paths()])
 
 
 def _has_left(http: web.Request) -> bool:

@@ -160,10 +160,22 @@ class Discovery:
         self._cache: dict[tuple[str, str], tuple[bytes, str]] = {}
 
     def serve(self, http: web.Request) -> web.StreamResponse | None:
-        """The answer to a discovery path, None when the path is none. Raises StatusError 404."""
+        """The answer to a discovery path, None when the path is none. Raises StatusError 404, 405."""
+        response = self._document(http)
+        if response is not None and http.method not in ("GET", "HEAD"):
+            raise status.method_not_allowed()
+        return response
+
+    def paths(self) -> list[str]:
+        """The paths that are answered."""
+        kinds = self._server.registry.kinds()
+        versioned = {(kind.group, kind.version) for kind in kinds}
+        core = [f"/api/{version}" for group, version in versioned if not group]
+        others = [f"/apis/{group}/{version}" for group, version in versioned if group]
+        return ["/api", *core, "/apis", *(f"/apis/{group}" for group in groups(kinds)), *others]
+
+    def _document(self, http: web.Request) -> web.StreamResponse | None:
         parts = http.path.strip("/").split("/")
-        if http.method not in ("GET", "HEAD"):
-            return None
         if parts in (["api"], ["apis"]):
             return self._root(http, parts[0])
         kinds = self._server.registry.kinds()

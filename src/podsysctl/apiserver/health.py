@@ -12,6 +12,7 @@ from podsysctl.apiserver.context import ServerContext
 from podsysctl.apiserver.metrics import CONTENT_TYPE
 from podsysctl.base import versions
 
+_PROBES = ("healthz", "livez", "readyz")
 _CHECKS = ("ping", "log", "store", "poststarthook/bootstrap")
 
 
@@ -24,7 +25,7 @@ class Health:
     def serve(self, http: web.Request) -> web.StreamResponse | None:
         """The answer, or None for other paths."""
         root, _, check = http.path.strip("/").partition("/")
-        if root in ("healthz", "livez", "readyz"):
+        if root in _PROBES:
             return self._probe(http, root, check)
         if http.path == "/metrics":
             return web.Response(body=self._server.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
@@ -35,6 +36,12 @@ class Health:
         if http.path == "/openid/v1/jwks":
             return respond.encode(http, self._server.tokens.jwks())
         return None
+
+    def paths(self) -> list[str]:
+        """The paths that are answered."""
+        checks = [f"/{root}/{name}" for root in _PROBES for name in self._state(root)]
+        others = ["/metrics", "/version", "/.well-known/openid-configuration", "/openid/v1/jwks"]
+        return [*(f"/{root}" for root in _PROBES), *checks, *others]
 
     def _state(self, root: str) -> dict[str, bool]:
         state = dict.fromkeys(_CHECKS, True)

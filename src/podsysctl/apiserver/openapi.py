@@ -7,16 +7,20 @@ import hashlib
 import orjson
 from aiohttp import web
 
-from podsysctl.apiserver import respond
+from podsysctl.apiserver import health, negotiate, respond
 from podsysctl.apiserver.context import ServerContext
 from podsysctl.objects import openapi as documents
 from podsysctl.objects import status
 
-_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_V2_PROTOBUF = (
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+)
+"""Names of the binary form: what older clients ask for, and what they are answered (kube-openapi pkg/handler)."""
 
 
 class OpenApi:
-    """Answers /openapi/v3 and below, and the empty /openapi/v2."""
+    """Answers /openapi/v3 and below, and an /openapi/v2 that defines nothing."""
 
     def __init__(self, server: ServerContext) -> None:
         self._server = server
@@ -27,8 +31,7 @@ class OpenApi:
         """The answer, or None for other paths. Raises StatusError 404."""
         path = http.path.rstrip("/")
         if path == "/openapi/v2":
-            # An empty document: clients of today read v3, and one that asks for v2 accepts nothing-known.
-            return web.Response(body=b"", headers={**respond.headers(), "Content-Type": _V2_PROTOBUF})
+            return _v2(http)
         if path != "/openapi/v3" and not path.startswith("/openapi/v3/"):
             return None
         self._refresh()
@@ -48,6 +51,10 @@ class OpenApi:
         if http.headers.get("If-None-Match") == f'"{digest}"':
             return web.Response(status=304, headers=headers)
         return web.Response(body=body, headers=headers)
+
+    def paths(self) -> list[str]:
+        """The paths that are answered."""
+        return ["/openapi/v2", "/openapi/v3", *(f"/openapi/v3/{name}" for name in self._names())]
 
     def _refresh(self) -> None:
         if self._generation != self._server.registry.generation:
@@ -71,3 +78,21 @@ class OpenApi:
             body = orjson.dumps(documents.document(listed))
             found = self._documents[name] = (body, hashlib.sha512(body).hexdigest().upper())
         return found
+
+
+def _v2(http: web.Request) -> web.Response:
+    """A document without definitions: clients of today read v3, and one that asks for v2 accepts nothing-known.
+
+    Raises StatusError 406.
+    """
+    for clause in negotiate.parse_accept(http.headers.get("Accept") or "*/*"):
+        if clause.media_type in ("*/*", "application/*", negotiate.JSON):
+            info = {"title": "Kubernetes", "version": health.version()["gitVersion"]}
+            response = respond.encode(http, {"swagger": "2.0", "info": info, "paths": {}, "definitions": {}})
+        elif clause.media_type in _V2_PROTOBUF:
+            response = web.Response(body=b"", headers={**respond.headers(), "Content-Type": _V2_PROTOBUF[-1]})
+        else:
+            continue
+        response.headers["Vary"] = "Accept"
+        return response
+    raise status.not_acceptable((negotiate.JSON, *_V2_PROTOBUF))

@@ -164,6 +164,12 @@ def method_not_supported(kind: Kind, action: str) -> StatusError:
     return StatusError(405, "MethodNotAllowed", text, _details(kind))
 
 
+def method_not_allowed() -> StatusError:
+    """405 for a path that knows other methods only (apimachinery api/errors NewGenericServerResponse)."""
+    text = "the server does not allow this method on the requested resource"
+    return StatusError(405, "MethodNotAllowed", text, StatusDetails())
+
+
 def not_acceptable(accepted: Iterable[str]) -> StatusError:
     """406: no encoding that the client accepts (handlers/negotiation/errors.go)."""
     text = f"only the following media types are accepted: {', '.join(accepted)}"
