@@ -322,3 +322,21 @@ def test_complete_offers_commands_kinds_and_names(run: Run, namespace: str) -> N
     assert run("__complete", "--", "get", "-n", namespace[:-1]).out.splitlines()[0].startswith(namespace[:-1])
     assert "--field-selector\n" in run("__complete", "--", "get", "--fi").out
     assert run("__complete", "--", "get", "pods", "-o", "js").out == "json\njsonpath=\n"
+    assert run("__complete", "--", "config", "use-context", "pod").out == "podsysctl\n"
+
+
+@pytest.mark.parametrize("command", ["explain", "sysctl get", "sysctl set", "sysctl list", "sysctl origin"])
+def test_complete_offers_parameters_without_a_server(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Names that can be used as they are, so none with a word that stands for an interface."""
+    monkeypatch.setenv("KUBECONFIG", "/does/not/exist")
+    assert run("__complete", "--", *command.split(), "net.core.som").out == "net.core.somaxconn\n"
+    offered = run("__complete", "--", *command.split(), "").out.split()
+    assert "vm.swappiness" in offered
+    assert not [name for name in offered if "IFNAME" in name or "cpuN" in name or "FAMILY" in name]
+
+
+def test_complete_of_explain_offers_kinds_too(run: Run) -> None:
+    """It explains objects of the cluster as well."""
+    assert "pods\n" in run("__complete", "--", "explain", "po").out

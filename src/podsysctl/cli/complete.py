@@ -1,12 +1,14 @@
 """`__complete`: the words that may stand where the cursor is, one a line.
 
-Commands and flags come from the tables; kinds and names from the server, which has a second to answer.
+Commands, flags and kernel parameters come from the tables; kinds and names from the server, which has a second to
+answer, and contexts from the kubeconfig.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from importlib import import_module
 
@@ -15,6 +17,7 @@ from podsysctl.cli import connect, flags, main, podpick
 from podsysctl.cli.connect import Connection
 from podsysctl.client import config
 from podsysctl.policy.migration.manifests import PROFILE_LABEL
+from podsysctl.sysctls import catalogue
 
 HELP = "Complete the last word, for the shells' scripts."
 
@@ -28,6 +31,9 @@ TAKES_TYPE_AND_NAME = {
 }
 TAKES_POD = {"exec", "rsh", "attach", "logs", "port-forward"}
 TAKES_NODE = {"cordon", "uncordon", "drain", "node dedicate", "adm cordon", "adm uncordon", "adm drain"}
+TAKES_PARAMETER = {"explain", "sysctl get", "sysctl set", "sysctl list", "sysctl origin"}
+TAKES_CONTEXT = {"config use-context", "config set-context"}
+PLACEHOLDERS = ("IFNAME", "cpuN", "FAMILY")
 OUTPUTS = ("json", "yaml", "wide", "name", "jsonpath=", "custom-columns=")
 
 
@@ -39,16 +45,13 @@ def run(args: argparse.Namespace) -> int:
     """Run `__complete`."""
     words = args.trailing or [""]
     *before, current = words
-    try:
-        found = complete(before, current)
-    except (PodsysctlError, TimeoutError):
-        found = []  # a server that is away, or half a command line, completes to nothing
+    found = complete(before, current)
     sys.stdout.write("".join(f"{word}\n" for word in sorted(set(found)) if word.startswith(current)))
     return 0
 
 
 def complete(before: list[str], current: str) -> list[str]:
-    """Candidates for the word after `before`. Raises PodsysctlError."""
+    """Candidates for the word after `before`."""
     command, rest = main.find_command(list(before))
     if command is None or (not rest and _longer(command.name, current)):
         prefix = " ".join(rest) + " " if rest else ""
@@ -61,7 +64,17 @@ def complete(before: list[str], current: str) -> list[str]:
         return list(OUTPUTS)
     if current.startswith("-"):
         return _flags(command)
-    return asyncio.run(_from_server(command.name, rest, current)) if _asks_server(command.name, previous) else []
+    found = _parameters() if command.name in TAKES_PARAMETER else []
+    if _asks_server(command.name, previous) and not (found and "." in current):
+        # A server that is away, or half a command line, completes to nothing.
+        with contextlib.suppress(PodsysctlError, TimeoutError):
+            found += asyncio.run(_from_server(command.name, rest, current))
+    return found
+
+
+def _parameters() -> list[str]:
+    """The parameters that the catalogue knows, but for those that each interface, processor or protocol has."""
+    return [row.name for row in catalogue.every() if not any(word in row.name for word in PLACEHOLDERS)]
 
 
 def _longer(name: str, current: str) -> bool:
@@ -79,7 +92,7 @@ def _asks_server(name: str, previous: str) -> bool:
     flags_with_names = ("-n", "--namespace", "-c", "--container", "--context")
     if (name, previous) == ("node dedicate", "--for"):
         return True
-    return previous in flags_with_names or name in TAKES_TYPE_AND_NAME | TAKES_POD | TAKES_NODE
+    return previous in flags_with_names or name in TAKES_TYPE_AND_NAME | TAKES_POD | TAKES_NODE | TAKES_CONTEXT
 
 
 async def _from_server(name: str, rest: list[str], current: str) -> list[str]:
@@ -88,7 +101,7 @@ async def _from_server(name: str, rest: list[str], current: str) -> list[str]:
     complete_words = rest[:-1] if _dangling(rest) else rest
     args, plain = parser.parse_known_args(complete_words)
     previous = rest[-1] if rest else ""
-    if previous == "--context":
+    if previous == "--context" or name in TAKES_CONTEXT:
         document = config.read_kubeconfig(connect.kubeconfig_paths(args))
         return [entry["name"] for entry in document.get("contexts") or []]
     positional = [word for word in plain if not word.startswith("-")]
