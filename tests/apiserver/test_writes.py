@@ -359,6 +359,29 @@ async def test_kubeconfig_that_cannot_be_read_is_not_written_over(api: Api, tmp_
     assert path.read_text() == "{"
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"{bad", "invalid character 'b' looking for beginning of object key string"),
+        (b'{"a":1', "unexpected end of JSON input"),
+        (b"{} x", "invalid character 'x' after top-level value"),
+    ],
+)
+async def test_patch_that_is_no_json_is_refused_in_gos_words(api: Api, body: bytes, text: str) -> None:
+    """A strategic merge patch without the words before it; POST of the same says the same."""
+    await api.make(CONFIG_MAPS, config_map())
+    said = {
+        media: (await api.call("PATCH", f"{CONFIG_MAPS}/m", raw=body, media=media)).message
+        for media in (STRATEGIC, MERGE, JSON_PATCH)
+    }
+    assert said == {
+        STRATEGIC: text,
+        MERGE: f"error decoding patch: {text}",
+        JSON_PATCH: f"error decoding patch: {text}",
+    }
+    assert text in (await api.call("POST", CONFIG_MAPS, raw=body)).message
+
+
 @pytest.mark.parametrize("depth", [150, 300, 900, 5000])
 @pytest.mark.parametrize("media", [MERGE, STRATEGIC, APPLY, JSON_PATCH])
 async def test_patch_nested_too_deep_is_refused(api: Api, media: str, depth: int) -> None:

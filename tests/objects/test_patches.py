@@ -249,7 +249,7 @@ def test_strategic_merge_directive_acts_as_upstream(doc: Any, change: Any, expec
             'unable to find api field in struct PodSpec for the json field "foo"',
         ),
         ({"spec": {"containers": ["x"]}}, 500, None),
-        ([], 400, "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"),
+        ([], 400, "json: cannot unmarshal array into Go value of type map[string]interface {}"),
     ],
 )
 def test_strategic_merge_malformed_patch_gives_upstreams_error(change: Any, code: int, message: str | None) -> None:

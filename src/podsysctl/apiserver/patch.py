@@ -16,9 +16,9 @@ from podsysctl.apiserver.context import Call
 from podsysctl.apiserver.options import IGNORE, STRICT, WriteOptions
 from podsysctl.apiserver.write import Change, Object, Write
 from podsysctl.base.errors import StatusError
-from podsysctl.objects import decode, fielderrors, patch, status
+from podsysctl.objects import decode, fielderrors, gojson, patch, status
 from podsysctl.objects.decode import Decoded
-from podsysctl.objects.patch import apply, conversion, jsonpatch, managed
+from podsysctl.objects.patch import apply, conversion, jsonpatch, managed, problems
 from podsysctl.objects.patch.strategic import go_map
 from podsysctl.objects.patch.typed import ElementError
 
@@ -68,7 +68,7 @@ def accepted_types(call: Call) -> tuple[str, ...]:
 
 def patching(call: Call, raw: bytes, media: str, wanted: WriteOptions) -> Change:
     """The change that one of the three older patch types makes."""
-    body = read_patch(raw)
+    body = read_patch(raw, media)
     kind = call.resource.kind
     strict: list[str] = []
     if media == JSON_PATCH and isinstance(body, list) and wanted.field_validation != IGNORE:
@@ -120,12 +120,17 @@ def _names_owners(body: Any) -> bool:
     return not isinstance(metadata, dict) or "managedFields" in metadata or "$patch" in metadata
 
 
-def read_patch(raw: bytes) -> Any:
-    """The JSON of a patch. Raises StatusError 400."""
+def read_patch(raw: bytes, media: str) -> Any:
+    """The JSON of a patch. Raises StatusError 400, with the words of Go's parser for a mistake in it."""
     try:
         return bodies.loads(raw)
     except ValueError as error:
-        raise status.bad_request(f"error decoding patch: {error}") from error
+        text = str(error)
+        try:
+            gojson.check_syntax(raw)
+        except gojson.JSONSyntaxError as syntax:
+            text = syntax.message
+        raise problems.undecoded(text, is_strategic=media == STRATEGIC) from error
 
 
 def patched_object(old: Object, body: Any, media: str, call: Call) -> Object:

@@ -41,7 +41,7 @@ async def patch(call: Call) -> web.StreamResponse:
         raise status.unsupported_media_type(accepted)
     raw = await bodies.read(call.http)
     wanted = options.parse_write(call.query, "PatchOptions")
-    content = patches.read_patch(raw)
+    content = patches.read_patch(raw, media)
     kind = call.resource.kind.body_of("scale")
     schema = schemas.builtin(kind.type_name)
 

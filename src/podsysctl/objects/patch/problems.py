@@ -23,6 +23,18 @@ def rejected(detail: str) -> StatusError:
 
 def undecodable(value: Any, wanted: str) -> StatusError:
     """400 for a patch whose JSON is of the wrong kind; `wanted` is the Go type that upstream decodes into."""
-    kind = _GO_KINDS.get(type(value), "null")
-    text = f"error decoding patch: json: cannot unmarshal {kind} into Go value of type {wanted}"
-    return StatusError(400, "BadRequest", text)
+    return undecoded(_cannot_unmarshal(value, wanted))
+
+
+def undecodable_strategic(value: Any) -> StatusError:
+    """The same for a strategic merge patch."""
+    return undecoded(_cannot_unmarshal(value, "map[string]interface {}"), is_strategic=True)
+
+
+def undecoded(text: str, *, is_strategic: bool = False) -> StatusError:
+    """400 for a patch that is no JSON; of a strategic merge patch upstream sends the decoder's words alone."""
+    return StatusError(400, "BadRequest", text if is_strategic else f"error decoding patch: {text}")
+
+
+def _cannot_unmarshal(value: Any, wanted: str) -> str:
+    return f"json: cannot unmarshal {_GO_KINDS.get(type(value), 'null')} into Go value of type {wanted}"

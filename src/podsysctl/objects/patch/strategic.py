@@ -34,7 +34,7 @@ def strategic_merge(doc: _Object, patch: Any, schema: Schema) -> _Object:
     Raises StatusError: 400 for a malformed patch, 422 for lists of lists, 500 where upstream answers so.
     """
     if not isinstance(patch, dict):
-        raise problems.undecodable(patch, "map[string]interface {}")
+        raise problems.undecodable_strategic(patch)
     if not schema.type_name:
         raise _malformed("strategic merge patch format is not supported")
     return _merge_map(doc, patch, schema)
