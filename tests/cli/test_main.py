@@ -82,6 +82,7 @@ def test_help_imports_no_command_and_no_client() -> None:
             "error: 'pod.spec.securityContext.sysctls' is no file, no KIND/NAME and no kernel parameter\n\n"
             "hint: fields are explained by `kubectl explain pod.spec.securityContext.sysctls`\n",
         ),
+        (["rsh"], 2, "error: the following arguments are required: POD\n"),
         (["rsh", "web", "-c", "b"], 2, "error: -c stands behind POD, where the command is\n"),
         (["port-forward", "web", "99999"], 2, "error: invalid port format '99999'\n\nhint: LOCAL:REMOTE, "),
         (["port-forward", "web", "0"], 2, "error: invalid port format '0'\n"),

@@ -24,7 +24,10 @@ Flags of this command stand before POD; what stands behind it is the command's o
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `rsh`."""
     parser.add_argument("pod", metavar="POD", help="POD or TYPE/NAME")
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="run this instead of a shell")
+    words = parser.add_argument(
+        "words", nargs=argparse.REMAINDER, metavar="COMMAND", help="run this instead of a shell"
+    )
+    words.required = False  # argparse before 3.13 asks for it in vain when POD is missing
     parser.add_argument("-c", "--container", metavar="NAME", default="", help="the container, the first one by default")
     parser.add_argument("--shell", metavar="PATH", default="/bin/sh", help="the shell to run")
     parser.add_argument("-t", "--tty", action="store_true", help="want a terminal, as on a terminal by default")
