@@ -184,6 +184,32 @@ async def test_job_deleted_leaves_no_pod_that_waits_to_be_counted() -> None:
         await cluster.until(released)
 
 
+async def test_job_managed_by_another_controller_is_left_alone() -> None:
+    """It gets no pod and no status; one that names this controller runs, and the end's time to live counts for both."""
+    async with jobs() as cluster:
+        await cluster.client.create(JOBS, job(managedBy="example.com/other", ttlSecondsAfterFinished=0))
+        ours = job(managedBy="kubernetes.io/job-controller")
+        ours["metadata"]["name"] = "ours"
+        await cluster.client.create(JOBS, ours)
+        [pod] = await running_pods(cluster, 1)
+        assert pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] == "ours"
+        found = await cluster.get(JOBS, "j")
+        assert found is not None
+        assert not found.get("status")
+
+        ended = format_time(SystemClock().now())
+        types = ("SuccessCriteriaMet", "Complete")
+        conditions = [{"type": type, "status": "True", "lastTransitionTime": ended} for type in types]
+        status = {"startTime": ended, "completionTime": ended, "conditions": conditions}
+        await cluster.client.patch(JOBS, "j", {"status": status}, namespace="default", subresource="status")
+
+        async def gone() -> bool:
+            left = await cluster.get(JOBS, "j")
+            return left is None or bool(left["metadata"].get("deletionTimestamp"))
+
+        await cluster.until(gone)
+
+
 async def test_job_refused_for_a_sysctl_says_so() -> None:
     """The condition and the event name the sysctl; pods are not started at once again."""
     async with jobs() as cluster:

@@ -29,6 +29,8 @@ from podsysctl.controllers.scope import (
 BACKOFF_S = (10.0, 600.0)
 """First and longest delay before a failed pod is replaced."""
 BURST = 500
+_MANAGER = "kubernetes.io/job-controller"
+"""What `managedBy` says of Jobs that are ours; those of another controller are left alone."""
 _IGNORED = ("podFailurePolicy", "successPolicy", "backoffLimitPerIndex")
 
 
@@ -88,8 +90,13 @@ class JobController(PodOwner):
         if found is None:
             return
         job: Object = {**found, "status": dict(found.get("status") or {})}
+        is_ours = job["spec"].get("managedBy") in (None, _MANAGER)
         if ended(job) is not None:
-            await self._after_end(key, job)
+            if is_ours:
+                await self._release_all(job)
+            await self._expire(key, job)
+            return
+        if not is_ours:
             return
         self._tell_ignored(job)
         pods = await self.claimed(job)
@@ -283,10 +290,13 @@ class JobController(PodOwner):
             if pod is not None and self._is_stray(key, pod):
                 await self._release(pod)
 
-    async def _after_end(self, key: str, job: Object) -> None:
-        """Nothing runs on after the end; with a time to live the Job goes as well."""
+    async def _release_all(self, job: Object) -> None:
+        """Nothing runs on after the end."""
         for pod in self._pods.by_index("controller", job["metadata"]["uid"]):
             await self._release(pod)
+
+    async def _expire(self, key: str, job: Object) -> None:
+        """Delete an ended Job whose time to live is over, whoever manages it (upstream's controller of its own)."""
         limit, end = job["spec"].get("ttlSecondsAfterFinished"), ended(job)
         if limit is None or is_deleting(job) or end is None:
             return
