@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 import pytest
@@ -75,6 +76,17 @@ async def test_forced_deletion_is_cleaned_up(cluster: Cluster) -> None:
     await cluster.delete("a", grace_s=0)
     assert await cluster.get("a") is None
     await cluster.wait_clean()
+
+
+async def test_pod_that_the_api_no_longer_has_is_not_counted_while_it_stops(cluster: Cluster) -> None:
+    """The pod that replaces one deleted by force is admitted although its processor and its port seem taken."""
+    most = {"requests": {"cpu": f"{(os.cpu_count() or 1) * 600}m"}}
+    ports = [{"containerPort": 1, "hostPort": 61234}]
+    await cluster.create(pod("old", container(resources=most, ports=ports)))
+    await cluster.wait("old", is_ready)
+    await cluster.delete("old", grace_s=0)
+    await cluster.create(pod("new", container(resources=most, ports=ports)))
+    assert (await cluster.wait("new", lambda p: is_ready(p) or "reason" in p["status"]))["status"]["phase"] == "Running"
 
 
 async def test_deletion_while_the_sandbox_fails_is_not_held_up(cluster: Cluster) -> None:

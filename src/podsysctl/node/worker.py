@@ -84,8 +84,13 @@ class PodWorker:
 
     @property
     def is_active(self) -> bool:
-        """Whether the pod counts for the node's resources."""
-        return not self._state.stopped and self._state.final is None and not pods.is_terminal(self.pod)
+        """Whether the pod counts when another one is admitted (kubelet_pods.go, filterOutInactivePods).
+
+        One that the API no longer has does not, even while its containers stop: for the scheduler it is gone, and a
+        pod refused for its sake would be replaced, and refused again, until they have stopped.
+        """
+        state = self._state
+        return not (state.removed or state.stopped or state.final is not None or pods.is_terminal(self.pod))
 
     def update(self, pod: pods.Pod) -> None:
         """Take over the pod as the API has it now."""
