@@ -188,6 +188,24 @@ def test_container_context_unmasked_proc_has_no_masks() -> None:
     assert got.seccomp.profile_type == cri.SecurityProfile.Unconfined
 
 
+def test_container_context_passes_the_app_armor_profile_on() -> None:
+    """The container's profile wins over its annotation of old, and that over the pod's; without one none is sent."""
+    shared = {"appArmorProfile": {"type": "Unconfined"}}
+    own = {"appArmorProfile": {"type": "Localhost", "localhostProfile": "strict"}}
+    plain, special = container("plain"), container("special", securityContext=own)
+    subject = pod(plain, special, securityContext=shared)
+    subject["metadata"]["annotations"] = {"container.apparmor.security.beta.kubernetes.io/plain": "runtime/default"}
+
+    def sent(spec: dict[str, Any], of: dict[str, Any] = subject) -> Any:
+        return security.container_context(of, spec, ImageUser(0), Path("/s"), False)
+
+    assert sent(plain).apparmor == cri.SecurityProfile(profile_type=cri.SecurityProfile.RuntimeDefault)
+    wanted = cri.SecurityProfile(profile_type=cri.SecurityProfile.Localhost, localhost_ref="strict")
+    assert sent(special).apparmor == wanted
+    assert sent(container("other")).apparmor.profile_type == cri.SecurityProfile.Unconfined
+    assert not sent(plain, pod(plain)).HasField("apparmor")
+
+
 def test_sandbox_sysctls_are_dotted_and_the_last_spelling_wins(tmp_path: Path) -> None:
     """Slash names go to the runtime with dots, and a later duplicate overwrites."""
     sysctls = [

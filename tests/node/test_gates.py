@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,3 +152,41 @@ def test_parse_allowlist_bad_pattern_stops_the_agent(pattern: str, text: str, tm
     with pytest.raises(UsageError) as caught:
         parse_allowlist(AgentConfig("node1", tmp_path, kubelet=kubelet), "6.1.0")
     assert caught.value.message == f"failed to run Kubelet: failed to create kubelet: {text}"
+
+
+@pytest.mark.parametrize("kind", ["RuntimeDefault", "Localhost"])
+@pytest.mark.parametrize("where", ["pod", "container", "annotation"])
+def test_admit_app_armor_profile_without_app_armor_is_refused(kind: str, where: str) -> None:
+    """A profile that the host cannot enforce refuses the pod, wherever it stands; Unconfined asks for nothing."""
+
+    def subject(kind: str) -> dict[str, Any]:
+        context = {"securityContext": {"appArmorProfile": {"type": kind, "localhostProfile": "p"}}}
+        if where == "pod":
+            return pod(**context)
+        if where == "container":
+            return pod(container(**context))
+        value = {"RuntimeDefault": "runtime/default", "Localhost": "localhost/p"}.get(kind, "unconfined")
+        made = pod()
+        made["metadata"]["annotations"] = {"container.apparmor.security.beta.kubernetes.io/c": value}
+        return made
+
+    text = "Cannot enforce AppArmor: AppArmor is not enabled on the host"
+    assert gates.admit(subject(kind), _view()) == Rejection("AppArmor", text)
+    assert gates.admit(subject(kind), _view(has_app_armor=True)) is None
+    assert gates.admit(subject("Unconfined"), _view()) is None
+
+
+def test_admit_app_armor_profile_of_a_pod_that_runs_is_not_asked_for_again() -> None:
+    """An agent that starts anew looks at pods that have not started only."""
+    subject = pod(securityContext={"appArmorProfile": {"type": "RuntimeDefault"}})
+    subject["status"]["phase"] = "Running"
+    assert gates.admit(subject, _view()) is None
+
+
+def test_admit_strict_groups_policy_needs_a_runtime_that_knows_it() -> None:
+    """A runtime that does not know the policy would merge the image's groups in; Merge is what it does anyway."""
+    strict, merge = (pod(securityContext={"supplementalGroupsPolicy": policy}) for policy in ("Strict", "Merge"))
+    text = "SupplementalGroupsPolicy=Strict is not supported in this node"
+    assert gates.admit(strict, _view()) == Rejection("SupplementalGroupsPolicyNotSupported", text)
+    assert gates.admit(strict, _view(has_groups_policy=True)) is None
+    assert gates.admit(merge, _view()) is None

@@ -9,8 +9,9 @@ import time
 import pytest
 
 from podsysctl.base.errors import UsageError
+from podsysctl.node.registration import NODES
 from podsysctl.node.status_writer import PODS
-from tests.node.cluster import Cluster, container, is_ready, pod, shell, state
+from tests.node.cluster import NODE, Cluster, container, is_ready, pod, shell, state
 
 pytestmark = [pytest.mark.runtime, pytest.mark.root]
 
@@ -169,6 +170,15 @@ async def test_narrower_allowlist_fails_running_pods(cluster: Cluster) -> None:
 
     await cluster.until(stopped, "the refused pod's sandbox is stopped")
     assert is_ready(await cluster.wait("b", is_ready))
+
+
+async def test_pod_whose_protection_cannot_be_enforced_is_refused(cluster: Cluster) -> None:
+    """The node says whether its runtime knows the policy Strict; a pod runs with it or is refused, nothing between."""
+    node = await cluster.client.get(NODES, NODE)
+    known = node["status"]["features"]["supplementalGroupsPolicy"]
+    await cluster.create(pod("a", securityContext={"supplementalGroupsPolicy": "Strict"}))
+    found = await cluster.wait("a", lambda p: is_ready(p) or "reason" in p["status"])
+    assert found["status"].get("reason") == (None if known else "SupplementalGroupsPolicyNotSupported")
 
 
 async def test_bad_pattern_keeps_the_agent_from_starting(cluster: Cluster) -> None:

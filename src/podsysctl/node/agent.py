@@ -203,6 +203,8 @@ class Agent:
             taints=(node.get("spec") or {}).get("taints") or (),
             allocatable=self._amounts,
             active_pods=active,
+            has_app_armor=self._machine.has_app_armor,
+            has_groups_policy=node_status.has_groups_policy(node),
         )
 
     def _update(self, pod: pods.Pod) -> None:

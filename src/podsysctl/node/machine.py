@@ -9,6 +9,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from podsysctl.runtime import hosttraits
+
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "s390x": "s390x", "ppc64le": "ppc64le"}
 
 
@@ -26,6 +28,7 @@ class Machine:
     system_uuid: str
     boot_id: str
     huge_pages: dict[str, int]
+    has_app_armor: bool
 
 
 def read(root: Path) -> Machine:
@@ -42,6 +45,7 @@ def read(root: Path) -> Machine:
         system_uuid=_first_line("/sys/class/dmi/id/product_uuid") or _first_line("/etc/machine-id"),
         boot_id=_first_line("/proc/sys/kernel/random/boot_id"),
         huge_pages=_huge_pages(),
+        has_app_armor=hosttraits.has_apparmor(),
     )
 
 

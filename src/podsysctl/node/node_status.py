@@ -28,12 +28,17 @@ _EVICTION_DISK_PART = 0.1
 
 @dataclass(frozen=True, slots=True)
 class RuntimeFacts:
-    """Name, version and present problem ('' for none) of the container runtime, and images on the node."""
+    """Name, version and present problem ('' for none) of the container runtime, and images on the node.
+
+    `handlers` and `features` are what it can do, as the Node shows them; None when it could not be asked.
+    """
 
     name: str
     version: str
     problem: str = ""
     images: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
+    handlers: tuple[Mapping[str, Any], ...] | None = None
+    features: Mapping[str, bool] | None = None
 
 
 def capacity(machine: Machine, config: AgentConfig) -> dict[str, str]:
@@ -134,6 +139,10 @@ def status(
             "systemUUID": machine.system_uuid,
         },
     }
+    if runtime.handlers is not None:
+        out["runtimeHandlers"] = [dict(handler) for handler in runtime.handlers]
+    if runtime.features is not None:
+        out["features"] = dict(runtime.features)
     out["addresses"].append({"type": "Hostname", "address": config.shown_hostname})
     return out
 
@@ -168,6 +177,18 @@ def is_ready(status_: Mapping[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in status_.get("conditions") or ())
 
 
+def has_groups_policy(node: Mapping[str, Any]) -> bool:
+    """Whether the node's runtime knows supplementalGroupsPolicy."""
+    return bool(((node.get("status") or {}).get("features") or {}).get("supplementalGroupsPolicy"))
+
+
+def has_recursive_read_only(node: Mapping[str, Any], handler: str) -> bool:
+    """Whether a handler of the node's runtime ('' for the default one) makes mounts below a mount read-only, too."""
+    handlers = (node.get("status") or {}).get("runtimeHandlers") or ()
+    features = next((h.get("features") for h in handlers if h.get("name", "") == handler), None)
+    return bool((features or {}).get("recursiveReadOnlyMounts"))
+
+
 def differs(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether two statuses differ in more than heartbeats; `old` as an API gives it."""
     return _without_heartbeats(old) != _without_heartbeats(new)
@@ -175,8 +196,9 @@ def differs(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 def _without_heartbeats(status_: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(status_)
-    if not out.get("images"):
-        out.pop("images", None)  # an API shows no empty list
+    for name in ("images", "runtimeHandlers"):
+        if not out.get(name):
+            out.pop(name, None)  # an API shows no empty list
     out["conditions"] = [
         {k: v for k, v in c.items() if k != "lastHeartbeatTime"} for c in status_.get("conditions") or ()
     ]

@@ -1,4 +1,4 @@
-"""What the Node object shows of the container runtime: name, version, what is wrong with it, images."""
+"""What the Node object shows of the container runtime: name, version, what is wrong with it, what it can do, images."""
 
 from __future__ import annotations
 
@@ -41,7 +41,22 @@ class FactsOfRuntime:
             if not c.status
         ]
         problem = "; ".join(p for p in (*problems, self._problem()) if p)
-        return RuntimeFacts(version.runtime_name, version.runtime_version, problem, _images(listed))
+        return RuntimeFacts(
+            version.runtime_name,
+            version.runtime_version,
+            problem,
+            _images(listed),
+            tuple(_handler(handler) for handler in status.runtime_handlers),
+            # One that says nothing of its features has none of them.
+            {"supplementalGroupsPolicy": status.features.supplemental_groups_policy},
+        )
+
+
+def _handler(handler: Any) -> dict[str, Any]:
+    """A runtime handler, as `status.runtimeHandlers` shows it."""
+    features = handler.features
+    shown = {"recursiveReadOnlyMounts": features.recursive_read_only_mounts, "userNamespaces": features.user_namespaces}
+    return {"name": handler.name, "features": shown}
 
 
 def _images(listed: list[Any]) -> tuple[dict[str, Any], ...]:

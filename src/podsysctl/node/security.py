@@ -12,6 +12,8 @@ from typing import Any
 
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.node import pod as pods
+from podsysctl.objects.strategy.pods import app_armor_field
+from podsysctl.objects.validation.pods.annotations import APP_ARMOR
 from podsysctl.runtime import cri_pb2 as cri
 
 MASKED_PATHS = (
@@ -113,6 +115,20 @@ def seccomp(pod: pods.Pod, container: pods.Container, root: Path, default_on: bo
     return cri.SecurityProfile(profile_type=cri.SecurityProfile.Unconfined)
 
 
+def app_armor_profile(pod: pods.Pod, container: pods.Container) -> dict[str, Any] | None:
+    """The AppArmor profile: the container's, its annotation's of old, else the pod's (security/apparmor/helpers.go)."""
+    own: dict[str, Any] | None = (container.get("securityContext") or {}).get("appArmorProfile")
+    annotation = pods.annotations_of(pod).get(APP_ARMOR + container["name"], "")
+    return own or app_armor_field(annotation) or pods.security_context(pod).get("appArmorProfile")
+
+
+def _app_armor(pod: pods.Pod, container: pods.Container, out: Any) -> None:
+    profile = app_armor_profile(pod, container)
+    if profile is not None:
+        out.apparmor.profile_type = getattr(cri.SecurityProfile, profile["type"])
+        out.apparmor.localhost_ref = profile.get("localhostProfile") or ""
+
+
 def namespace_options(pod: pods.Pod) -> Any:
     """Which kernel namespaces the pod shares with the node or among its containers."""
     spec = pods.spec(pod)
@@ -164,6 +180,7 @@ def container_context(
     out.capabilities.drop_capabilities.extend(capabilities.get("drop") or ())
     if pods.security_context(pod).get("supplementalGroupsPolicy") == "Strict":
         out.supplemental_groups_policy = cri.Strict
+    _app_armor(pod, container, out)
     _selinux(context, out)
     return out
 

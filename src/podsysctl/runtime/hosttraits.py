@@ -53,7 +53,8 @@ def has_apparmor(sys: Path = Path("/sys")) -> bool:
     """Whether the kernel enforces AppArmor profiles and the tool that loads them is there."""
     enabled = sys / "module/apparmor/parameters/enabled"
     parser = any(Path(place, "apparmor_parser").exists() for place in ("/sbin", "/usr/sbin"))
-    return parser and enabled.exists() and enabled.read_text().startswith("Y")
+    mounted = (sys / "kernel/security/apparmor").exists()  # containerd looks for it as well
+    return parser and mounted and enabled.exists() and enabled.read_text().startswith("Y")
 
 
 def has_capability(status: str, number: int) -> bool:

@@ -31,3 +31,5 @@ class NodeView:
     taints: Sequence[Mapping[str, Any]] = ()
     allocatable: Mapping[str, int] = field(default_factory=dict)
     active_pods: Sequence[pods.Pod] = ()
+    has_app_armor: bool = False
+    has_groups_policy: bool = False

@@ -104,6 +104,8 @@ class SimulatedNode:
             taints=(node.get("spec") or {}).get("taints") or (),
             allocatable=self._amounts,
             active_pods=list(self._admitted.values()),
+            has_app_armor=self._machine.has_app_armor,
+            has_groups_policy=node_status.has_groups_policy(node),
         )
         try:
             return gates.admit(pod, view)
