@@ -14,6 +14,7 @@ from podsysctl.node.config import AgentConfig, KubeletConfiguration, parse_kubel
 from podsysctl.node.paths import NodePaths
 from podsysctl.node.sandbox import build as build_sandbox
 from podsysctl.node.security import ContainerConfigError, ImageUser
+from podsysctl.node.volumes.manager import Volume
 from podsysctl.runtime import cri_pb2 as cri
 from tests.node.builders import container, pod
 
@@ -345,3 +346,32 @@ def test_hosts_of_the_node_in_another_encoding_are_passed_on(tmp_path: Path, mon
     image = container_module.Image("sha256:abc", ImageUser())
     made = container_module.build(context, container(), 0, image, {})
     assert b"# h\xfctte" in Path(made.mounts[0].host_path).read_bytes()
+
+
+def _mount(tmp_path: Path, *, supported: bool = True, variables: dict[str, str] | None = None, **fields: Any) -> Any:
+    """What a volume mount of a container becomes for the runtime."""
+    (tmp_path / "volume").mkdir(exist_ok=True)
+    volumes = {"v": Volume(tmp_path / "volume")}
+    paths = NodePaths(tmp_path)
+    context = container_module.Context(pod(), AgentConfig("node1", tmp_path), paths, volumes, (), 0, supported)
+    spec = container(volumeMounts=[{"name": "v", "mountPath": "/v", **fields}])
+    image = container_module.Image("sha256:abc", ImageUser())
+    return container_module.build(context, spec, 0, image, variables or {}).mounts[0]
+
+
+def test_mount_is_recursively_read_only_when_asked_for_and_possible(tmp_path: Path) -> None:
+    """IfPossible is what the runtime can do; Enabled is done or refused."""
+
+    def recursive(mode: str, supported: bool) -> bool:
+        made = _mount(tmp_path, supported=supported, readOnly=True, recursiveReadOnly=mode)
+        assert made.readonly
+        return bool(made.recursive_read_only)
+
+    assert recursive("Enabled", True)
+    assert [recursive("IfPossible", supported) for supported in (True, False)] == [True, False]
+    assert not recursive("Disabled", True)
+    text = "failed to resolve recursive read-only mode: "
+    text += 'volume "v" requested recursive read-only mode, but it is not supported by the runtime'
+    with pytest.raises(ContainerConfigError) as caught:
+        recursive("Enabled", False)
+    assert caught.value.message == text

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from podsysctl.node.registration import NODES
 from podsysctl.node.status_writer import PODS
 from podsysctl.objects.kinds import builtin_by_resource
 from tests.metrics import reading
-from tests.node.cluster import Cluster, condition, container, is_ready, pod, shell, state, waiting
+from tests.node.cluster import NODE, Cluster, condition, container, is_ready, pod, shell, state, waiting
 
 pytestmark = [pytest.mark.runtime, pytest.mark.root]
 
@@ -175,6 +176,22 @@ async def test_environment_and_volumes_hold_what_was_declared(cluster: Cluster) 
     read = await cluster.execute(found, "bash", "-c", "cat /cfg/a /one /all/secret/k /all/name; stat -f -c %T /memory")
     assert read == "1twohiatmpfs\n"
     assert (await cluster.execute(found, "cat", "/all/token")).count(".") == 2
+
+
+async def test_recursive_read_only_mount_is_one_or_is_refused(cluster: Cluster) -> None:
+    """What is mounted below the volume cannot be written either, or the container does not start and says why."""
+    handlers = (await cluster.client.get(NODES, NODE))["status"].get("runtimeHandlers") or []
+    can = any(h.get("name", "") == "" and h["features"]["recursiveReadOnlyMounts"] for h in handlers)
+    mount = {"name": "v", "mountPath": "/v", "readOnly": True, "recursiveReadOnly": "Enabled"}
+    mild = {**mount, "recursiveReadOnly": "IfPossible"}
+    both = [container("must", volumeMounts=[mount]), container("may", volumeMounts=[mild])]
+    await cluster.create(pod("a", *both, volumes=[{"name": "v", "emptyDir": {}}]))
+    found = await cluster.wait("a", lambda p: "running" in state(p, 1) and waiting(p) != "ContainerCreating")
+    said = {s["volumeMounts"][0]["recursiveReadOnly"] for s in found["status"]["containerStatuses"]}
+    assert said == {"Enabled" if can else "Disabled"}
+    if not can:
+        assert waiting(found) == "CreateContainerConfigError"
+        assert state(found)["waiting"]["message"].endswith("but it is not supported by the runtime")
 
 
 async def test_config_map_change_reaches_the_volume(cluster: Cluster) -> None:

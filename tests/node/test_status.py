@@ -236,3 +236,17 @@ def test_status_of_an_adopted_container_stays_ready_until_probed() -> None:
     subject["status"]["containerStatuses"] = [old]
     assert _compute(subject, runtime(record(spec)))["containerStatuses"][0]["ready"] is True
     assert _compute(subject, runtime(record(spec, number=1)))["containerStatuses"][0]["ready"] is False
+
+
+def test_volume_mounts_say_what_is_and_not_what_was_asked_for() -> None:
+    """recursiveReadOnly is Enabled only where the runtime can do it; a mount that is not read-only says nothing."""
+    modes = ({}, {"readOnly": True}, *({"readOnly": True, "recursiveReadOnly": m} for m in ("IfPossible", "Enabled")))
+    mounts = [{"name": "v", "mountPath": f"/{index}", **mode} for index, mode in enumerate(modes)]
+    spec = container(volumeMounts=mounts)
+
+    def said(recursive_read_only: bool) -> list[str | None]:
+        got = _compute(pod(spec), runtime(record(spec)), recursive_read_only=recursive_read_only)
+        return [mount.get("recursiveReadOnly") for mount in got["containerStatuses"][0]["volumeMounts"]]
+
+    assert said(True) == [None, "Disabled", "Enabled", "Enabled"]
+    assert said(False) == [None, "Disabled", "Disabled", "Disabled"]

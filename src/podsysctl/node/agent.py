@@ -174,6 +174,7 @@ class Agent:
             crash_backoff=Backoff(clock, maximum_s=kubelet.crash_loop_maximum_s),
             sandbox_slots=asyncio.Semaphore(config.max_sandbox_starts),
             node_facts=self._node_facts,
+            recursive_read_only=self._recursive_read_only,
             node_dns=read_node_dns(kubelet.resolv_conf),
             default_sysctls=self._default_sysctls,
             memory_bytes=self._machine.memory_bytes,
@@ -191,6 +192,10 @@ class Agent:
 
     def _node_facts(self) -> downward.NodeFacts:
         return downward.NodeFacts(self._addresses, self._amounts)
+
+    def _recursive_read_only(self, pod: pods.Pod) -> bool:
+        node = self._registration.node if self._registration is not None else {}
+        return node_status.has_recursive_read_only(node, pods.spec(pod).get("runtimeClassName") or "")
 
     def _view(self, active: list[pods.Pod]) -> NodeView:
         node: dict[str, Any] = self._registration.node if self._registration is not None else {}

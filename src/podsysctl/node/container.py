@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from podsysctl.node import environment, hostname, labels, resources, security
+from podsysctl.node import environment, hostname, labels, recursive_read_only, resources, security
 from podsysctl.node import pod as pods
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.expansion import expand
@@ -33,7 +33,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything about the pod that its containers share."""
+    """Everything about the pod that its containers share; `recursive_read_only` says what its runtime can do."""
 
     pod: pods.Pod
     config: AgentConfig
@@ -41,6 +41,7 @@ class Context:
     volumes: Mapping[str, Volume]
     pod_ips: tuple[str, ...]
     memory_bytes: int
+    recursive_read_only: bool = False
 
 
 def build(
@@ -104,10 +105,15 @@ def _volume_mount(
     container_path = mount["mountPath"]
     if not container_path.startswith("/"):
         container_path = f"/{container_path}"
+    try:
+        recursive = recursive_read_only.resolve(mount, context.recursive_read_only)
+    except ContainerConfigError as error:
+        raise ContainerConfigError(f"failed to resolve recursive read-only mode: {error.message}") from error
     return cri.Mount(
         container_path=container_path,
         host_path=str(host_path),
         readonly=bool(mount.get("readOnly")) or volume.read_only,
+        recursive_read_only=recursive,
         propagation=_PROPAGATION.get(mount.get("mountPropagation") or "", cri.PROPAGATION_PRIVATE),
     )
 

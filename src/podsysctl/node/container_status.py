@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from podsysctl.base.clock import format_time
-from podsysctl.node import actions, restarts
+from podsysctl.node import actions, recursive_read_only, restarts
 from podsysctl.node import pod as pods
 from podsysctl.node.runtime_state import CREATED, EXITED, RUNNING, UNKNOWN, ContainerRecord, PodRuntime
+from podsysctl.node.security import ContainerConfigError
 
 Status = dict[str, Any]
 
@@ -39,21 +40,32 @@ def build(
     previous: list[Status],
     failures: Mapping[str, StartFailure],
     runtime_name: str,
+    *,
+    recursive: bool = False,
 ) -> list[Status]:
-    """Statuses of `declared` in order, from the runtime's records, the previous statuses and failed starts."""
-    builder = _Builder(pod, runtime, failures, runtime_name)
+    """Statuses of `declared` in order, from the runtime's records, the previous statuses and failed starts.
+
+    `recursive` says whether the runtime can mount read-only with everything below.
+    """
+    builder = _Builder(pod, runtime, failures, runtime_name, recursive)
     old = {s["name"]: s for s in previous}
     return [builder.one(container, old.get(container["name"])) for container in declared]
 
 
 class _Builder:
     def __init__(
-        self, pod: pods.Pod, runtime: PodRuntime, failures: Mapping[str, StartFailure], runtime_name: str
+        self,
+        pod: pods.Pod,
+        runtime: PodRuntime,
+        failures: Mapping[str, StartFailure],
+        runtime_name: str,
+        recursive: bool,
     ) -> None:
         self._pod = pod
         self._runtime = runtime
         self._failures = failures
         self._runtime_name = runtime_name
+        self._recursive = recursive
         self._init_names = {c["name"] for c in pods.init_containers(pod)}
         self._default_reason = POD_INITIALIZING if self._init_names else CONTAINER_CREATING
 
@@ -106,7 +118,7 @@ class _Builder:
             "image": container.get("image", ""),
             "imageID": "",
         }
-        mounts = [_mount_status(mount) for mount in container.get("volumeMounts") or ()]
+        mounts = [_mount_status(mount, self._recursive) for mount in container.get("volumeMounts") or ()]
         if mounts:
             status["volumeMounts"] = mounts
         return status
@@ -203,11 +215,14 @@ def _completed_unseen() -> Status:
     }
 
 
-def _mount_status(mount: dict[str, Any]) -> Status:
+def _mount_status(mount: dict[str, Any], recursive: bool) -> Status:
     out: Status = {"name": mount["name"], "mountPath": mount["mountPath"]}
     if mount.get("readOnly"):
         out["readOnly"] = True
-        enabled = mount.get("recursiveReadOnly") == "Enabled"
+        try:
+            enabled = recursive_read_only.resolve(mount, recursive)
+        except ContainerConfigError:
+            enabled = False
         out["recursiveReadOnly"] = "Enabled" if enabled else "Disabled"
     return out
 

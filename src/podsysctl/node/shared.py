@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from podsysctl.base.clock import Clock
 from podsysctl.node import downward
+from podsysctl.node import pod as pods
 from podsysctl.node.backoff import Backoff
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.container_status import StartFailure
@@ -60,6 +61,7 @@ class Shared:
     crash_backoff: Backoff
     sandbox_slots: asyncio.Semaphore
     node_facts: Callable[[], downward.NodeFacts]
+    recursive_read_only: Callable[[pods.Pod], bool]
     node_dns: DNS
     default_sysctls: dict[str, str]
     memory_bytes: int

@@ -45,7 +45,15 @@ class Starter:
         self._ips = ips
         self._outcome = outcome
         self._ending = ending
-        self._context = container.Context(pod, shared.config, shared.paths, volumes, ips, shared.memory_bytes)
+        self._context = container.Context(
+            pod,
+            shared.config,
+            shared.paths,
+            volumes,
+            ips,
+            shared.memory_bytes,
+            shared.recursive_read_only(pod),
+        )
         self.sandbox_config: Any = None
 
     async def start_all(self, plan: Actions) -> None:

@@ -61,6 +61,7 @@ class Inputs:
     verified: dict[str, Any] | None = None
     eviction: Eviction | None = None
     stopped: bool = False
+    recursive_read_only: bool = False
 
 
 def rejected(pod: pods.Pod, reason: str, message: str, now: str) -> dict[str, Any]:
@@ -130,7 +131,13 @@ def _container_statuses(inputs: Inputs) -> tuple[list[Any], list[Any], list[Any]
         ("ephemeralContainerStatuses", pods.ephemeral_containers(pod)),
     ):
         statuses = container_status.build(
-            pod, inputs.runtime, declared, previous.get(key) or [], inputs.failures, inputs.runtime_name
+            pod,
+            inputs.runtime,
+            declared,
+            previous.get(key) or [],
+            inputs.failures,
+            inputs.runtime_name,
+            recursive=inputs.recursive_read_only,
         )
         parts.append(statuses)
     init, regular, ephemeral = parts

@@ -288,6 +288,7 @@ class PodWorker:
                 verified=self._sync.verified,
                 eviction=state.eviction,
                 stopped=state.stopped,
+                recursive_read_only=shared.recursive_read_only(self.pod),
             )
         )
         shown = computed
