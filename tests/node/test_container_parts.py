@@ -375,3 +375,11 @@ def test_mount_is_recursively_read_only_when_asked_for_and_possible(tmp_path: Pa
     with pytest.raises(ContainerConfigError) as caught:
         recursive("Enabled", False)
     assert caught.value.message == text
+
+
+def test_sub_path_expression_needs_a_value_for_every_name(tmp_path: Path) -> None:
+    """A name without a value is refused, and no directory is made that is called like it."""
+    with pytest.raises(ContainerConfigError) as caught:
+        _mount(tmp_path, subPathExpr="$(POD)/$(NOPE)/$(EMPTY)/$$(KEPT)", variables={"POD": "p", "EMPTY": ""})
+    assert caught.value.message == "missing value for EMPTY, NOPE"
+    assert list((tmp_path / "volume").iterdir()) == []

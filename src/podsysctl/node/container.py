@@ -12,7 +12,7 @@ from typing import Any
 from podsysctl.node import environment, hostname, labels, recursive_read_only, resources, security
 from podsysctl.node import pod as pods
 from podsysctl.node.config import AgentConfig
-from podsysctl.node.expansion import expand
+from podsysctl.node.expansion import expand, missing
 from podsysctl.node.paths import NodePaths, log_file
 from podsysctl.node.security import ContainerConfigError, ImageUser
 from podsysctl.node.volumes import subpath
@@ -98,6 +98,9 @@ def _volume_mount(
         raise ContainerConfigError(f'cannot find volume "{name}" to mount into container "{container["name"]}"')
     sub_path = mount.get("subPath") or ""
     if mount.get("subPathExpr"):
+        unknown = missing(mount["subPathExpr"], variables)
+        if unknown:  # in a path nothing is left as written (container/helpers.go, ExpandContainerVolumeMounts)
+            raise ContainerConfigError(f"missing value for {', '.join(unknown)}")
         sub_path = expand(mount["subPathExpr"], variables)
     host_path = volume.host_path
     if sub_path:

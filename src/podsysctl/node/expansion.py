@@ -1,4 +1,4 @@
-"""`$(NAME)` references in command, args and env, as Kubernetes expands them. Pure."""
+"""`$(NAME)` references in command, args, env and sub paths, as Kubernetes expands them. Pure."""
 
 from __future__ import annotations
 
@@ -26,3 +26,12 @@ def expand(text: str, *sources: Mapping[str, str]) -> str:
         return match[0]
 
     return _TOKEN.sub(replacement, text)
+
+
+def missing(text: str, source: Mapping[str, str]) -> list[str]:
+    """Names that a text refers to and that have no value, or an empty one, in order and each once.
+
+    >>> missing("$(B)/$(A)/$$(C)/$(B)/$(D)", {"A": "", "D": "1"})
+    ['A', 'B']
+    """
+    return sorted({match[2] for match in _TOKEN.finditer(text) if not match[1] and not source.get(match[2])})
