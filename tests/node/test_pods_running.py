@@ -178,6 +178,21 @@ async def test_environment_and_volumes_hold_what_was_declared(cluster: Cluster) 
     assert (await cluster.execute(found, "cat", "/all/token")).count(".") == 2
 
 
+async def test_variable_comes_from_a_file_that_an_init_container_wrote(cluster: Cluster) -> None:
+    """fileKeyRef is resolved when the container starts, after what came before it."""
+    work = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    source = {"fileKeyRef": {"volumeName": "v", "path": "env", "key": "KEY"}}
+    body = pod(
+        "a",
+        container(env=[{"name": "FROM_FILE", "valueFrom": source}]),
+        initContainers=[shell("echo \"KEY='it works'\" > /v/env", "init", **work)],
+        volumes=[{"name": "v", "emptyDir": {}}],
+    )
+    await cluster.create(body)
+    found = await cluster.wait("a", is_ready)
+    assert "FROM_FILE=it works\n" in await cluster.execute(found, "env")
+
+
 async def test_recursive_read_only_mount_is_one_or_is_refused(cluster: Cluster) -> None:
     """What is mounted below the volume cannot be written either, or the container does not start and says why."""
     handlers = (await cluster.client.get(NODES, NODE))["status"].get("runtimeHandlers") or []

@@ -59,6 +59,9 @@ IMAGE_NOTICE_TIMEOUT_S = 10
 CRI_MESSAGE_BYTES = 16 * 1024 * 1024
 """Largest message to or from a runtime, the limit upstream and containerd both set."""
 
+ENV_FILE_BYTES = 1024 * 1024
+"""Largest file that a variable is read from: what a ConfigMap may hold, and more than any environment."""
+
 STREAM_IDLE_TIMEOUT_S = 4 * 3600
 """Idle time after which exec, attach and port-forward streams are closed, the kubelet's default."""
 

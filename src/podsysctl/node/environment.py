@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from podsysctl.node import downward
+from podsysctl.node import downward, env_file
 from podsysctl.node import pod as pods
 from podsysctl.node.expansion import expand
 from podsysctl.node.references import References, data_of
 from podsysctl.node.security import ContainerConfigError
+from podsysctl.node.volumes.manager import Volume
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -22,6 +26,7 @@ class Resolver:
     references: References
     node: downward.NodeFacts
     pod_ips: tuple[str, ...]
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
     services: Mapping[str, str] = field(default_factory=dict)
     _read: dict[tuple[str, str], dict[str, bytes] | None] = field(default_factory=dict)
 
@@ -65,7 +70,24 @@ class Resolver:
             return await self._key("configmap", "ConfigMap", source["configMapKeyRef"])
         if source.get("secretKeyRef"):
             return await self._key("secret", "Secret", source["secretKeyRef"])
+        if source.get("fileKeyRef"):
+            return self._file_key(source["fileKeyRef"])
         return ""
+
+    def _file_key(self, reference: dict[str, Any]) -> str | None:
+        """An empty value counts as none (kubelet_pods.go, makeEnvironmentVariables)."""
+        volume = self.volumes.get(reference["volumeName"])
+        if volume is None:
+            raise ContainerConfigError(f'cannot find the volume "{reference["volumeName"]}" referenced by FileKeyRef')
+        try:
+            value = env_file.read(volume.host_path, reference["path"], reference["key"])
+        except env_file.EnvFileError as error:
+            log.info("pod %s: %s", pods.full_name(self.pod), error)
+            raise ContainerConfigError("couldn't parse env file") from error
+        if value or reference.get("optional"):
+            return value or None
+        path = volume.host_path / reference["path"]
+        raise ContainerConfigError(f'environment variable key "{reference["key"]}" not found in file "{path}"')
 
     async def _key(self, kind: str, shown: str, reference: dict[str, Any]) -> str | None:
         name, key, optional = reference["name"], reference["key"], bool(reference.get("optional"))

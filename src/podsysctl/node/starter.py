@@ -90,7 +90,8 @@ class Starter:
     ) -> bool:
         name, shared = spec["name"], self._shared
         try:
-            resolver = Resolver(self._pod, spec, shared.references, shared.node_facts(), self._ips)
+            facts, volumes = shared.node_facts(), self._context.volumes
+            resolver = Resolver(self._pod, spec, shared.references, facts, self._ips, volumes)
             variables = await resolver.resolve()
             config = container.build(self._context, spec, self._attempt(name), image, variables)
             self._join_target(spec, config)

@@ -29,11 +29,8 @@ def prepare(volume: Path, sub_path: str, target: Path, make_missing: bool) -> Pa
     """
     if mounts.is_mount_point(target):
         return target
-    handle = os.open(volume, os.O_PATH | os.O_CLOEXEC)
+    handle = find(volume, sub_path, make_missing=make_missing)
     try:
-        mode = stat.S_IMODE(os.fstat(handle).st_mode)
-        for part in _inside(volume, sub_path):
-            handle = _step(handle, part, mode, make_missing)
         target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         if stat.S_ISDIR(os.fstat(handle).st_mode):
             target.mkdir(mode=0o750, exist_ok=True)
@@ -45,6 +42,22 @@ def prepare(volume: Path, sub_path: str, target: Path, make_missing: bool) -> Pa
     finally:
         os.close(handle)
     return target
+
+
+def find(volume: Path, sub_path: str, *, make_missing: bool = False) -> int:
+    """A handle (O_PATH) of what lies there, which the caller closes. Raises SubPathError, OSError for the volume."""
+    handle = os.open(volume, os.O_PATH | os.O_CLOEXEC)
+    try:
+        mode = stat.S_IMODE(os.fstat(handle).st_mode)
+        for part in _inside(volume, sub_path):
+            handle = _step(handle, part, mode, make_missing)
+    except OSError as error:
+        os.close(handle)
+        raise SubPathError(str(error)) from error
+    except SubPathError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def _inside(volume: Path, sub_path: str) -> list[str]:
