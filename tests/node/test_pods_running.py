@@ -131,6 +131,17 @@ async def test_pod_that_wants_a_user_namespace_is_not_started_without(cluster: C
     assert await cluster.sandboxes() == []
 
 
+async def test_pod_with_resource_claims_is_not_started_without_its_devices(cluster: Cluster) -> None:
+    """It waits, and the event says that there is nobody here who could give it a device."""
+    claims = [{"name": "gpu", "resourceClaimName": "my-gpu"}]
+    await cluster.create(pod("a", container(resources={"claims": [{"name": "gpu"}]}), resourceClaims=claims))
+    text = "this node has no driver for the devices of the pod's resource claims: gpu"
+    said = await cluster.wait_event("a", "FailedPrepareDynamicResources")
+    assert said == f"Failed to prepare dynamic resources: {text}"
+    await cluster.wait("a", lambda p: waiting(p) == "ContainerCreating")
+    assert await cluster.sandboxes() == []
+
+
 async def test_run_as_non_root_refuses_image_of_root(cluster: Cluster) -> None:
     """An image that runs as root is not started under runAsNonRoot, and the reason is upstream's."""
     created = await cluster.create(pod("a", securityContext={"runAsNonRoot": True}))

@@ -112,9 +112,8 @@ class PodSync:
         shared = self._shared
         unmet = sandbox.find_unmet(pod)
         if unmet is not None:
-            text = f"Failed to create pod sandbox: {unmet}"
-            shared.events.pod(pod, events.WARNING, events.FAILED_CREATE_SANDBOX, text)
-            outcome.error = unmet
+            shared.events.pod(pod, events.WARNING, unmet.reason, unmet.message)
+            outcome.error = unmet.message
             return None
         config = self._sandbox_config(pod, plan.sandbox.attempt)
         shared.paths.pod_logs(pod).mkdir(mode=0o755, parents=True, exist_ok=True)
