@@ -16,7 +16,7 @@ from podsysctl.apiserver.pki import Authority
 from podsysctl.base.clock import SystemClock
 from podsysctl.node.events import PodEvents
 from podsysctl.node.probes import handlers
-from podsysctl.node.probes.handlers import FAILURE, SUCCESS, Outcome, Target
+from podsysctl.node.probes.handlers import FAILURE, SUCCESS, Outcome, ProbeError, Target
 from podsysctl.node.probes.manager import Probes
 from podsysctl.node.tasks import Tasks
 from tests.node.builders import container, pod, record, runtime
@@ -26,6 +26,14 @@ TARGET = Target(container(), "c-0", "127.0.0.1")
 
 async def _probe(probe: dict[str, Any]) -> Outcome:
     return await handlers.run(cast(Any, None), probe, TARGET)
+
+
+@pytest.mark.parametrize("kind", ["httpGet", "tcpSocket"])
+async def test_probe_of_a_port_that_is_not_named_cannot_be_asked(kind: str) -> None:
+    """A name that no port has is tried as a number, and Go's words for that are what the event says."""
+    with pytest.raises(ProbeError) as caught:
+        await _probe({kind: {"port": "nosuch"}})
+    assert str(caught.value) == 'strconv.Atoi: parsing "nosuch": invalid syntax'
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..b"])

@@ -51,7 +51,7 @@ class Target:
 
 
 def resolve_port(port: int | str, container: pods.Container) -> int:
-    """A port number, or the container port of that name. Raises ProbeError."""
+    """A port number, or the container port of that name. Raises ProbeError in Go's words (probe/util.go)."""
     if isinstance(port, int):
         return port
     for declared in container.get("ports") or ():
@@ -59,7 +59,7 @@ def resolve_port(port: int | str, container: pods.Container) -> int:
             return int(declared["containerPort"])
     if port.isdigit():
         return int(port)
-    raise ProbeError(f"couldn't find port: {port}")
+    raise ProbeError(f'strconv.Atoi: parsing "{port}": invalid syntax')
 
 
 async def run(runtime: RuntimeService, probe: dict[str, Any], target: Target) -> Outcome:
