@@ -15,13 +15,16 @@ from podsysctl.base.versions import KUBERNETES_MINOR, KernelVersion
 from podsysctl.objects.defaults import apply_defaults
 from podsysctl.objects.kinds import builtin_by_resource
 from podsysctl.objects.validation import validate
-from podsysctl.policy import node_gates, platform
+from podsysctl.policy import node_gates, platform, pod_gates
 from podsysctl.policy.node_facts import NodeFacts
 from podsysctl.policy.platform import Platform
 from podsysctl.policy.scc import admit, ordering
 from podsysctl.policy.scc.constraint import Constraint
 from podsysctl.policy.scc.namespace_range import NamespaceRanges
 from podsysctl.policy.scc.provider import Provider
+from podsysctl.policy.scheduling import gate as scheduling
+from podsysctl.policy.scheduling.nodeinfo import Cluster
+from podsysctl.policy.scheduling.podinfo import PodInfo
 from podsysctl.sysctls import safe
 
 HELP = "gates: all of them over the chapter's unsafe pod, fastest round"
@@ -65,11 +68,24 @@ def _gates() -> dict[str, Gate]:
     ordered = ordering.sort_constraints([Constraint.parse(o) for o in shipped])
     providers = [Provider(constraint, ranges, constraint_safe) for constraint in ordered]
     security = platform.pod_security(Platform.OPENSHIFT, KUBERNETES_MINOR)
-    node = NodeFacts("worker-1", "6.1.0", allowed=_ALLOWED, interfaces=("^net.ipv4.conf.IFNAME.accept_redirects$",))
+    node = NodeFacts(
+        "worker-1", "6.1.0", allowed=_ALLOWED, interfaces=("^net.ipv4.conf.IFNAME.accept_redirects$",), is_agent=True
+    )
+    cluster = Cluster()
+    room = {"cpu": "4", "memory": "8Gi", "pods": "110"}
+    cluster.set_node({"metadata": {"name": node.name}, "status": {"allocatable": room}})
+    (info,) = cluster.nodes()
+
+    def place(pod: dict[str, Any]) -> None:
+        asked = PodInfo(pod)
+        scheduling.judge(asked, cluster, knows_pods=True)(info)
+        pod_gates.evaluate(asked, node, info, is_chosen=True)
+
     return {
         "validation": lambda pod: validate(_KIND, pod),
         "constraints": lambda pod: admit.decide_creation(pod, providers, lambda _: admit.FOR_USER, audited=False),
         "Pod Security": lambda pod: security.evaluate_pod(pod, namespace="demo", username="user", labels={}),
+        "scheduling and admission": place,
         "kubelet, runtime and kernel": lambda pod: node_gates.evaluate(pod, node),
         "interfaces": lambda pod: node_gates.evaluate_interfaces(pod, node, ()),
     }

@@ -42,7 +42,8 @@ class Cluster:
         facts = NodeFacts(name, "6.1.0", allowed=allowed)
         labels = {f"node-role.kubernetes.io/{pool}": "", "kubernetes.io/hostname": name}
         metadata = {"name": name, "labels": labels, "annotations": facts.to_annotations()}
-        await self.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata})
+        status = {"allocatable": {"cpu": "4", "memory": "8Gi", "pods": "10"}}
+        await self.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status})
 
     async def explain(self, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
         """Exit code and the answer for the only target; the command runs in a thread with a loop of its own."""

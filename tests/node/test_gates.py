@@ -14,9 +14,9 @@ from podsysctl.base.versions import KernelVersion
 from podsysctl.node import gates
 from podsysctl.node.agent import parse_allowlist
 from podsysctl.node.config import AgentConfig, KubeletConfiguration
-from podsysctl.node.gates.resources import pod_requests
-from podsysctl.node.gates.verdict import NodeView, Rejection
+from podsysctl.policy.admission.verdict import NodeView, Rejection
 from podsysctl.policy.kubelet import Allowlist
+from podsysctl.policy.scheduling.podinfo import PodInfo
 from tests.node.builders import container, pod
 
 SAFE = Allowlist.parse((), KernelVersion(6, 1))
@@ -99,7 +99,7 @@ def test_admit_last_free_processor_part_decides() -> None:
     """What exactly fits is admitted, one thousandth more is not."""
     half = pod(container(resources={"requests": {"cpu": "500m"}}))
     more = pod(container(resources={"requests": {"cpu": "501m"}}))
-    view = _view(allocatable={"cpu": 1000}, active_pods=[half])
+    view = _view(allocatable={"cpu": 1000}, active_pods=[PodInfo(half)])
     assert gates.admit(half, view) is None
     text = "Node didn't have enough resource: cpu, requested: 501, used: 500, capacity: 1000"
     assert gates.admit(more, view) == Rejection("OutOfcpu", text)
@@ -107,7 +107,7 @@ def test_admit_last_free_processor_part_decides() -> None:
 
 def test_admit_pod_count_is_bounded() -> None:
     """A node with maxPods pods takes no more."""
-    rejection = gates.admit(pod(), _view(allocatable={"pods": 1}, active_pods=[pod()]))
+    rejection = gates.admit(pod(), _view(allocatable={"pods": 1}, active_pods=[PodInfo(pod())]))
     text = "Node didn't have enough resource: pods, requested: 1, used: 1, capacity: 1"
     assert rejection == Rejection("OutOfpods", text)
 
@@ -115,7 +115,7 @@ def test_admit_pod_count_is_bounded() -> None:
 def test_admit_host_port_in_use_is_refused() -> None:
     """Two pods of one node cannot have the same host port and protocol."""
     port = {"containerPort": 80, "hostPort": 8080}
-    view = _view(active_pods=[pod(container(ports=[port]))])
+    view = _view(active_pods=[PodInfo(pod(container(ports=[port])))])
     rejection = gates.admit(pod(container(ports=[port])), view)
     assert rejection is not None
     assert rejection.reason == "NodePorts"
@@ -131,7 +131,7 @@ def test_pod_requests_take_the_larger_of_init_and_regular() -> None:
             container("init", resources={"requests": {"cpu": "300m", "memory": "1Mi"}}),
         ],
     )
-    assert pod_requests(subject) == {"cpu": 350, "memory": 1048576}
+    assert PodInfo(subject).requests == {"cpu": 350, "memory": 1048576}
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from podsysctl.scheduler.nodeinfo import Cluster, NodeInfo
-from podsysctl.scheduler.podinfo import PodInfo
+from podsysctl.policy.scheduling.nodeinfo import Cluster, NodeInfo
+from podsysctl.policy.scheduling.podinfo import PodInfo
 
 Object = dict[str, Any]
 

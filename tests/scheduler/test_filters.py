@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from podsysctl.objects import taints
-from podsysctl.scheduler import filters, wording
-from podsysctl.scheduler.filters import Misfit
-from podsysctl.scheduler.nodeinfo import KINDS_KEPT, keep
-from podsysctl.scheduler.podinfo import PodInfo
+from podsysctl.policy.scheduling import filters
+from podsysctl.policy.scheduling.filters import Misfit
+from podsysctl.policy.scheduling.nodeinfo import KINDS_KEPT, keep
+from podsysctl.policy.scheduling.podinfo import PodInfo
+from podsysctl.scheduler import wording
 from tests.scheduler.builders import Object, node, node_info, pod, wanting
 
 TAINT = {"key": "k", "value": "v", "effect": "NoSchedule"}

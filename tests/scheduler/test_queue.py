@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from podsysctl.base.clock import FakeClock
-from podsysctl.scheduler.podinfo import PodInfo
+from podsysctl.policy.scheduling.podinfo import PodInfo
 from podsysctl.scheduler.queue import SchedulingQueue
 from tests.scheduler.builders import pod
 

@@ -1,8 +1,8 @@
 """Which of the fitting nodes is chosen."""
 
 from podsysctl.policy.node_facts import NodeFacts
+from podsysctl.policy.scheduling.podinfo import PodInfo
 from podsysctl.scheduler import scores
-from podsysctl.scheduler.podinfo import PodInfo
 from tests.scheduler.builders import Object, node, node_info, pod, wanting
 
 

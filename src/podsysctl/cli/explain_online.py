@@ -25,6 +25,8 @@ from podsysctl.policy.node_facts import NodeFacts
 from podsysctl.policy.platform import Platform
 from podsysctl.policy.scc import admit
 from podsysctl.policy.scc.constraint import GROUP, PLURAL, Constraint
+from podsysctl.policy.scheduling import nodeinfo as scheduling
+from podsysctl.policy.scheduling.podinfo import PodInfo
 from podsysctl.policy.situation import Namespace, Node, Pool, Situation, TunedProfile
 from podsysctl.sysctls import safe
 
@@ -43,6 +45,8 @@ class Cluster:
         self.minor = KUBERNETES_MINOR
         self.constraints: tuple[Constraint, ...] = ()
         self.nodes: tuple[Node, ...] = ()
+        self.node_objects: list[Object] = []
+        self.pods: list[Object] | None = None
         self.pools: dict[str, Pool] = {}
         self.lines: tuple[str, ...] | None = None
         self.tuned_profiles: dict[str, TunedProfile] = {}
@@ -50,10 +54,11 @@ class Cluster:
 
     async def read(self) -> None:
         """Everything that is the same for every target."""
-        version, constraints, nodes, pools, configs, definition, tuneds, profiles = await asyncio.gather(
+        version, constraints, nodes, pods, pools, configs, definition, tuneds, profiles = await asyncio.gather(
             self._client.request("GET", "/version"),
             self.list(f"{PLURAL}.{GROUP}"),
             self.list("nodes"),
+            self._pods(),
             self.list(f"machineconfigpools.{machineconfig.GROUP}"),
             self.list(f"kubeletconfigs.{machineconfig.GROUP}"),
             self._find("configmaps", _ALLOWLIST[1], _ALLOWLIST[0]),
@@ -67,6 +72,7 @@ class Cluster:
             text = (definition.get("data") or {}).get(_ALLOWLIST[2]) or ""
             self.lines = tuple(tuning_allowlist.parse(text))
         given = {profile["metadata"]["name"]: _tuned_profile(profile) for profile in profiles}
+        self.node_objects, self.pods = nodes, pods
         self.nodes = tuple(_node(item, pools, self.lines, given) for item in nodes)
         self.tuned_profiles = _profiles(tuneds)
         self.pools = {p["metadata"]["name"]: _pool(p, configs) for p in pools}
@@ -116,8 +122,32 @@ class Cluster:
             interface_lines=self.lines if self.lines is not None else interface.default_allowlist(),
             has_tuned=self._serves("tuneds.tuned.openshift.io"),
             tuned_profiles=self.tuned_profiles,
+            cluster=self._cluster(target),
             validate=explain_target.field_problems,
         )
+
+    async def _pods(self) -> list[Object] | None:
+        """All pods, None when they are not shown to us."""
+        try:
+            return (await self._client.list(self._mapper.find("pods"))).items
+        except StatusError as error:
+            if error.code == 403:
+                return None
+            raise
+
+    def _cluster(self, target: Target) -> scheduling.Cluster | None:
+        """The nodes with the pods that the target finds there; its own, which it replaces, are not in its way."""
+        if self.pods is None:
+            return None
+        out = scheduling.Cluster()
+        for node in self.node_objects:
+            out.set_node(node)
+        for pod in self.pods:
+            name = (pod.get("spec") or {}).get("nodeName")
+            ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+            if name and not ended and not target.owns(pod):
+                out.place(PodInfo(pod), name)
+        return out
 
     async def _subjects(self, namespace: str, account: str, *, is_template: bool) -> dict[str, str]:
         """For whom each constraint is usable: the service account first, then the user unless a controller acts."""

@@ -62,7 +62,8 @@ def _groups(reports: Iterable[NodeReport]) -> list[list[NodeReport]]:
     groups: dict[Any, list[NodeReport]] = {}
     for report in reports:
         facts = report.node.facts
-        same = (report.node.pool, facts.release, facts.runtime, report.scheduling, report.sysctls, report.interfaces)
+        said = (report.scheduling, report.sysctls, report.interfaces, report.kubelet)
+        same = (report.node.pool, facts.release, facts.runtime, said)
         groups.setdefault(repr(same), []).append(report)
     return list(groups.values())
 
@@ -75,6 +76,8 @@ def _node_lines(group: list[NodeReport]) -> Iterator[str]:
     yield f"  node {names} ({pool}Linux {facts.release or 'unknown'}, {facts.runtime})"
     if not first.eligible:
         yield f"    not chosen by the scheduler: {first.scheduling.reason} ({first.scheduling.rule})"
+    yield from (f"    kubelet: {_shown(v.outcome)}: {v.reason} ({v.rule})" for v in first.kubelet if v.stops)
+    yield from (f"    not judged: {reason}" for reason in first.unjudged)
     if first.sysctls:
         yield from _table([list(_HEAD), *(_sysctl_row(report) for report in first.sysctls)], "    ")
     shown = dict.fromkeys(
@@ -105,7 +108,8 @@ def _conclusion(answer: Answer) -> str:
         if len(accepting) < len(eligible):
             refusing = ", ".join(entry.node.name for entry in eligible if not entry.accepts)
             text += f"; mind that {refusing} would refuse it: choose nodes with a nodeSelector"
-        return text
+        unjudged = dict.fromkeys(reason for entry in accepting for reason in entry.unjudged)
+        return f"{text}; not judged: {'; '.join(unjudged)}" if unjudged else text
     refusal = report.first_refusal
     if refusal is None:
         return "verdict: it would not run: there is no node that it may run on"
@@ -180,6 +184,7 @@ def _node_dict(entry: NodeReport) -> Mapping[str, Any]:
         "eligible": entry.eligible,
         "accepts": entry.accepts,
         "scheduling": entry.scheduling.to_dict(),
+        "kubelet": [verdict.to_dict() for verdict in entry.kubelet],
         "sysctls": [
             {
                 "name": report.name,

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from podsysctl.base.errors import StatusError, UsageError
-from podsysctl.objects import decode, defaults, validation
+from podsysctl.base.errors import PodsysctlError, StatusError, UsageError
+from podsysctl.objects import decode, defaults, selectors, validation
 from podsysctl.objects import schema as schemas
 from podsysctl.objects.kinds import builtin_by_resource
 from podsysctl.policy import pod_template
@@ -45,6 +45,21 @@ class Target:
         metadata = self.object.get("metadata") or {}
         name = metadata.get("name") or metadata.get("generateName") or ""
         return f"{str(self.object.get('kind') or 'pod').lower()}/{name}"
+
+    def owns(self, pod: Mapping[str, Any]) -> bool:
+        """Whether a pod of the cluster is this one, or one that this workload keeps."""
+        metadata = pod["metadata"]
+        if metadata.get("namespace") != self.pod["metadata"]["namespace"]:
+            return False
+        if not self.path:
+            return bool(metadata.get("name")) and metadata["name"] == self.pod["metadata"].get("name")
+        selector = (self.object.get("spec") or {}).get("selector")
+        if not metadata.get("ownerReferences") or not isinstance(selector, dict) or not selector:
+            return False
+        try:
+            return selectors.from_object(selector).matches(metadata.get("labels"))
+        except (PodsysctlError, AttributeError, TypeError, KeyError):
+            return False  # a selector of another form selects nothing
 
     def with_pod(self, pod: Mapping[str, Any]) -> Object:
         """The object with another pod in it: the pod itself, or the workload with a changed template."""

@@ -23,7 +23,6 @@ from podsysctl.node.cleanup import Cleanup, remove_everything
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.events import PodEvents
 from podsysctl.node.extension import SandboxExtension
-from podsysctl.node.gates.verdict import NodeView
 from podsysctl.node.hostname import read_node_dns
 from podsysctl.node.images import Images
 from podsysctl.node.log_rotation import LogRotation
@@ -44,6 +43,8 @@ from podsysctl.node.volumes.manager import Volumes
 from podsysctl.node.volumes.tokens import Tokens
 from podsysctl.node.worker import Services
 from podsysctl.policy import kubelet as kubelet_policy
+from podsysctl.policy.admission.verdict import NodeView
+from podsysctl.policy.scheduling.podinfo import PodInfo
 from podsysctl.runtime.service import RuntimeService
 
 log = logging.getLogger(__name__)
@@ -207,7 +208,7 @@ class Agent:
             labels=node["metadata"].get("labels") or {},
             taints=(node.get("spec") or {}).get("taints") or (),
             allocatable=self._amounts,
-            active_pods=active,
+            active_pods=[PodInfo(pod) for pod in active],
             has_app_armor=self._machine.has_app_armor,
             has_groups_policy=node_status.has_groups_policy(node),
         )

@@ -15,8 +15,8 @@ from podsysctl.base.errors import PodsysctlError
 from podsysctl.node import pod as pods
 from podsysctl.node import resources
 from podsysctl.node.config import AgentConfig
-from podsysctl.node.gates.resources import pod_requests
 from podsysctl.node.qos import BEST_EFFORT, BURSTABLE, GUARANTEED, qos_class
+from podsysctl.policy.scheduling.podinfo import PodInfo
 
 ROOT = Path("/sys/fs/cgroup")
 TOP = "podsysctl"
@@ -170,7 +170,7 @@ def _delegate(group: Path) -> None:
 
 def _totals(pod: pods.Pod, config: AgentConfig) -> tuple[int, int, int, int]:
     """Shares, quota (0 unlimited), memory limit (0 unlimited) and most processes (0 unlimited) of the whole pod."""
-    shares = resources.shares(pod_requests(pod).get("cpu", 0))
+    shares = resources.shares(PodInfo(pod).requests.get("cpu", 0))
     period_us = int(config.kubelet.cpu_cfs_quota_period_s * 1_000_000)
     cpu = _sum_limit(pod, "cpu") if config.kubelet.cpu_cfs_quota else 0
     return shares, resources.quota_us(cpu, period_us), _sum_limit(pod, "memory"), max(0, config.kubelet.pod_pids_limit)

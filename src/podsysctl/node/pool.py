@@ -12,9 +12,9 @@ from podsysctl.base.clock import Clock, format_time
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.node import backoff, events, gates, status
 from podsysctl.node import pod as pods
-from podsysctl.node.gates.verdict import NodeView, Rejection
 from podsysctl.node.tasks import Tasks
 from podsysctl.node.worker import PodWorker, Services
+from podsysctl.policy.admission.verdict import NodeView, Rejection
 from podsysctl.policy.verdict import Gate
 
 FINISH_S = 3.0

@@ -5,10 +5,9 @@ The only place that writes pod sysctls into a runtime request (kuberuntime_sandb
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from podsysctl.node import events, labels, security
+from podsysctl.node import labels, security
 from podsysctl.node import pod as pods
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.hostname import DNS, kernel_hostname, pod_dns
@@ -47,36 +46,6 @@ def build(
     out.linux.sysctls.update(kubelet_policy.sandbox_sysctls(pod, default_sysctls))
     out.linux.security_context.CopyFrom(_security(pod))
     return out
-
-
-@dataclass(frozen=True, slots=True)
-class Unmet:
-    """What a pod asks for and would not get: reason and message of the event."""
-
-    reason: str
-    message: str
-
-
-def find_unmet(pod: pods.Pod) -> Unmet | None:
-    """What the pod asks for and its sandbox would not have: it must not run without.
-
-    A pod that wants a user namespace of its own relies on it: its root must not be the host's (userns_manager.go).
-    One with resource claims waits for a driver that there is not (kuberuntime_manager.go, PrepareDynamicResources).
-
-    >>> find_unmet({"spec": {"hostUsers": False}}).message
-    "Failed to create pod sandbox: can't set `spec.hostUsers: false`, runtime does not support user namespaces"
-    >>> find_unmet({"spec": {"hostUsers": True}})
-    """
-    claims = [claim["name"] for claim in pods.spec(pod).get("resourceClaims") or ()]
-    if claims:
-        text = f"this node has no driver for the devices of the pod's resource claims: {', '.join(claims)}"
-        return Unmet(events.FAILED_PREPARE_RESOURCES, f"Failed to prepare dynamic resources: {text}")
-    if pods.spec(pod).get("hostUsers") is not False:
-        return None
-    handler = pods.spec(pod).get("runtimeClassName") or ""
-    runtime = f'RuntimeClass handler "{handler}"' if handler else "runtime"
-    text = f"can't set `spec.hostUsers: false`, {runtime} does not support user namespaces"
-    return Unmet(events.FAILED_CREATE_SANDBOX, f"Failed to create pod sandbox: {text}")
 
 
 def _security(pod: pods.Pod) -> Any:

@@ -12,8 +12,7 @@ from typing import Any
 
 from podsysctl.base.errors import PodsysctlError
 from podsysctl.node import pod as pods
-from podsysctl.objects.strategy.pods import app_armor_field
-from podsysctl.objects.validation.pods.annotations import APP_ARMOR
+from podsysctl.policy import app_armor, non_root
 from podsysctl.runtime import cri_pb2 as cri
 
 MASKED_PATHS = (
@@ -78,24 +77,11 @@ def has_privileged_container(pod: pods.Pod) -> bool:
 
 def verify_non_root(pod: pods.Pod, container: pods.Container, user: ImageUser) -> None:
     """Enforce runAsNonRoot. Raises ContainerConfigError in the kubelet's words (security_context_others.go)."""
-    context = effective(pod, container)
-    if not context.get("runAsNonRoot"):
-        return
-    name, where = container["name"], pods.full_name(pod)
-    if context.get("runAsUser") is not None:
-        if int(context["runAsUser"]) == 0:
-            text = f"container's runAsUser breaks non-root policy (pod: \"{where}\", container: {name})"
-            raise ContainerConfigError(text)
-        return
-    if user.uid is None and user.name:
-        raise ContainerConfigError(
-            f"container has runAsNonRoot and image has non-numeric user ({user.name}), "
-            f'cannot verify user is non-root (pod: "{where}", container: {name})'
-        )
-    if user.uid == 0:
-        raise ContainerConfigError(
-            f'container has runAsNonRoot and image will run as root (pod: "{where}", container: {name})'
-        )
+    own = container.get("securityContext") or {}
+    problem = non_root.find_problem(pods.security_context(pod), own, user.uid, user.name)
+    if problem is not None:
+        where = f'(pod: "{pods.full_name(pod)}", container: {container["name"]})'
+        raise ContainerConfigError(f"{problem} {where}")
 
 
 def seccomp(pod: pods.Pod, container: pods.Container, root: Path, default_on: bool) -> Any:
@@ -115,15 +101,8 @@ def seccomp(pod: pods.Pod, container: pods.Container, root: Path, default_on: bo
     return cri.SecurityProfile(profile_type=cri.SecurityProfile.Unconfined)
 
 
-def app_armor_profile(pod: pods.Pod, container: pods.Container) -> dict[str, Any] | None:
-    """The AppArmor profile: the container's, its annotation's of old, else the pod's (security/apparmor/helpers.go)."""
-    own: dict[str, Any] | None = (container.get("securityContext") or {}).get("appArmorProfile")
-    annotation = pods.annotations_of(pod).get(APP_ARMOR + container["name"], "")
-    return own or app_armor_field(annotation) or pods.security_context(pod).get("appArmorProfile")
-
-
 def _app_armor(pod: pods.Pod, container: pods.Container, out: Any) -> None:
-    profile = app_armor_profile(pod, container)
+    profile = app_armor.profile_of(pod, container)
     if profile is not None:
         out.apparmor.profile_type = getattr(cri.SecurityProfile, profile["type"])
         out.apparmor.localhost_ref = profile.get("localhostProfile") or ""

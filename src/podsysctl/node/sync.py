@@ -16,6 +16,7 @@ from podsysctl.node.runtime_state import PodRuntime, SandboxRecord
 from podsysctl.node.shared import Outcome, Shared
 from podsysctl.node.starter import Starter
 from podsysctl.node.volumes.manager import Volume
+from podsysctl.policy import agent_limits
 from podsysctl.policy import kubelet as kubelet_policy
 from podsysctl.policy.verdict import Gate
 
@@ -110,10 +111,11 @@ class PodSync:
     async def _create_sandbox(self, pod: pods.Pod, plan: Actions, outcome: Outcome) -> SandboxRecord | None:
         """Make the sandbox, or give None after a failure, which is told as an event."""
         shared = self._shared
-        unmet = sandbox.find_unmet(pod)
+        unmet = _find_unmet(pods.spec(pod))
         if unmet is not None:
-            shared.events.pod(pod, events.WARNING, unmet.reason, unmet.message)
-            outcome.error = unmet.message
+            reason, text = unmet
+            shared.events.pod(pod, events.WARNING, reason, text)
+            outcome.error = text
             return None
         config = self._sandbox_config(pod, plan.sandbox.attempt)
         shared.paths.pod_logs(pod).mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -180,3 +182,15 @@ class PodSync:
         if not isinstance(result, str) and result:
             text = "Declared sysctls are not in effect: " + "; ".join(str(d) for d in result)
             self._shared.events.pod(pod, events.WARNING, events.SYSCTLS_NOT_APPLIED, text)
+
+
+def _find_unmet(spec: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Reason and message of the event about what a pod asks for and would not get: it must not run without.
+
+    The devices of claims come first (kuberuntime_manager.go, PrepareDynamicResources).
+    """
+    devices = agent_limits.claims_problem(spec)
+    if devices is not None:
+        return events.FAILED_PREPARE_RESOURCES, f"Failed to prepare dynamic resources: {devices}"
+    namespace = agent_limits.user_namespace_problem(spec)
+    return None if namespace is None else (events.FAILED_CREATE_SANDBOX, f"Failed to create pod sandbox: {namespace}")

@@ -25,6 +25,7 @@ from podsysctl.base.versions import (
     parse_cluster_version,
     parse_kernel_version,
 )
+from podsysctl.objects import simulated
 from podsysctl.policy.kubelet import Allowlist
 from podsysctl.policy.runtime import Runtime
 from podsysctl.sysctls.catalogue import Access, Namespace
@@ -42,7 +43,9 @@ class NodeFacts:
     """The gates of one node.
 
     `allowed` are the kubelet's `allowedUnsafeSysctls`, None when nobody knows them; `interfaces` the lines of the
-    tuning plugin's allowlist, None when the node has no such file.
+    tuning plugin's allowlist, None when the node has no such file. `is_agent` says that our own agent runs the node's
+    pods, `is_simulated` that nothing runs them; `user_namespaces` whether its runtime supports them, None when it does
+    not say.
     """
 
     name: str
@@ -55,6 +58,9 @@ class NodeFacts:
     kernel: KernelFacts | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Mapping[str, Any], ...] = ()
+    is_agent: bool = False
+    is_simulated: bool = False
+    user_namespaces: bool | None = None
 
     @property
     def kernel_version(self) -> KernelVersion | None:
@@ -102,6 +108,9 @@ class NodeFacts:
         interfaces = gates.get("interfaceAllowlist")
         runtime = gates.get("runtime")
         taints = spec.get("taints")
+        labels = _mapping(metadata.get("labels"))
+        is_simulated = labels.get(simulated.MARK) == "true"
+        is_agent = bool(gates) and not is_simulated
         return cls(
             name=_text(metadata.get("name")),
             release=gates.get("kernel") or _text(info.get("kernelVersion")),
@@ -111,9 +120,21 @@ class NodeFacts:
             defaults=gates.get("defaultPodSysctls") or {},
             interfaces=None if interfaces is None else tuple(interfaces),
             kernel=_read_kernel(_text(annotations.get(KERNEL))),
-            labels=_mapping(metadata.get("labels")),
+            labels=labels,
             taints=tuple(t for t in taints if isinstance(t, dict)) if isinstance(taints, list) else (),
+            is_agent=is_agent,
+            is_simulated=is_simulated,
+            user_namespaces=False if is_agent else True if is_simulated else _user_namespaces(status),
         )
+
+
+def _user_namespaces(status: Mapping[str, Any]) -> bool | None:
+    """What the node's default runtime handler says of itself."""
+    handlers = status.get("runtimeHandlers")
+    for handler in handlers if isinstance(handlers, list) else ():
+        if isinstance(handler, dict) and not handler.get("name"):
+            return _mapping(handler.get("features")).get("userNamespaces") is True
+    return None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from podsysctl.policy.pod_security_request import PodSecurity
 from podsysctl.policy.scc.admit import FOR_USER
 from podsysctl.policy.scc.constraint import Constraint
 from podsysctl.policy.scc.namespace_range import NamespaceRanges
+from podsysctl.policy.scheduling.nodeinfo import Cluster
 
 Object = Mapping[str, Any]
 
@@ -82,7 +83,7 @@ class Situation:
     server's field validation of a pod, `safe` the sysctls every constraint allows. `definitions` are the
     NetworkAttachmentDefinitions that are known, `interface_lines` the allowlist that the tuning plugin's ConfigMap
     holds now; `has_tuned` says whether the cluster serves Tuned objects, and `tuned_profiles` what they say of each
-    tuning profile.
+    tuning profile. `cluster` is all nodes with what they offer and the pods on them, None when nobody tells.
     """
 
     pod: Object
@@ -99,6 +100,7 @@ class Situation:
     interface_lines: tuple[str, ...] | None = None
     has_tuned: bool = True
     tuned_profiles: Mapping[str, TunedProfile] = field(default_factory=dict)
+    cluster: Cluster | None = None
     validate: Callable[[Object], list[str]] = lambda _: []
 
     @property

@@ -6,27 +6,33 @@ on the way, and Pod Security then sees the completed one, as in the API server.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from podsysctl.base.errors import UsageError
-from podsysctl.policy import node_gates, scheduling
+from podsysctl.objects.defaults.pods import default_pod
+from podsysctl.policy import node_gates, pod_gates
 from podsysctl.policy.node_gates import SysctlReport
 from podsysctl.policy.scc import admit, ordering
 from podsysctl.policy.scc.provider import Provider
+from podsysctl.policy.scheduling import gate as scheduling
+from podsysctl.policy.scheduling.nodeinfo import Cluster, NodeInfo
+from podsysctl.policy.scheduling.podinfo import PodInfo
 from podsysctl.policy.situation import Node, Situation
 from podsysctl.policy.verdict import Gate, Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """One node: whether it may be chosen, and what its gates say."""
+    """One node: whether it may be chosen, and what its gates say; `kubelet` of the pod as a whole."""
 
     node: Node
     scheduling: Verdict
     sysctls: tuple[SysctlReport, ...]
     interfaces: tuple[Verdict, ...] = ()
+    kubelet: tuple[Verdict, ...] = ()
 
     @property
     def eligible(self) -> bool:
@@ -35,8 +41,9 @@ class NodeReport:
 
     @property
     def first_refusal(self) -> Verdict | None:
-        """What stops the pod there: the kubelet looks at all sysctls before the runtime sees one."""
+        """What stops the pod there: the kubelet looks at all sysctls, and at the pod, before the runtime sees one."""
         verdicts = [verdict for report in self.sysctls for verdict in report.verdicts]
+        verdicts += self.kubelet
         for gate in (Gate.KUBELET, Gate.RUNTIME, Gate.KERNEL):
             for verdict in verdicts:
                 if verdict.gate is gate and verdict.stops:
@@ -48,6 +55,12 @@ class NodeReport:
         """Whether nothing stops the pod there, and every sysctl it declares is really set."""
         ignored = any(v.outcome is Outcome.IGNORED for report in self.sysctls for v in report.verdicts)
         return self.first_refusal is None and not ignored
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """What of the pod as a whole is not known."""
+        whole = (self.scheduling, *self.kubelet)
+        return tuple(verdict.reason for verdict in whole if verdict.outcome is Outcome.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +102,7 @@ def evaluate(situation: Situation) -> Report:
         verdict, admitted = _constraints(situation)
         admission.append(verdict)
     admission += _pod_security(situation, admitted)
-    nodes = tuple(_node(situation, node, admitted) for node in situation.nodes)
-    return Report(tuple(admission), nodes, admitted)
+    return Report(tuple(admission), tuple(_nodes(situation, admitted)), admitted)
 
 
 def _validation(situation: Situation) -> Verdict:
@@ -136,10 +148,34 @@ def _pod_security(situation: Situation, admitted: Mapping[str, Any]) -> list[Ver
     return warned or [Verdict(Gate.POD_SECURITY, Outcome.ALLOWED, rule=f"enforce {level}")]
 
 
-def _node(situation: Situation, node: Node, admitted: Mapping[str, Any]) -> NodeReport:
-    return NodeReport(
-        node,
-        scheduling.evaluate(admitted, node),
-        tuple(node_gates.evaluate(admitted, node.facts)),
-        tuple(node_gates.evaluate_interfaces(admitted, node.facts, situation.definitions)),
-    )
+def _nodes(situation: Situation, admitted: Mapping[str, Any]) -> Iterator[NodeReport]:
+    pod = PodInfo(_stored(admitted))
+    cluster = situation.cluster or _described(situation.nodes)
+    judge = scheduling.judge(pod, cluster, knows_pods=situation.cluster is not None)
+    for node in situation.nodes:
+        info = cluster.get(node.name) or NodeInfo(node.name)
+        verdict = judge(info)
+        yield NodeReport(
+            node,
+            verdict,
+            tuple(node_gates.evaluate(admitted, node.facts)),
+            tuple(node_gates.evaluate_interfaces(admitted, node.facts, situation.definitions)),
+            tuple(pod_gates.evaluate(pod, node.facts, info, is_chosen=not verdict.stops)),
+        )
+
+
+def _stored(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """The pod with the server's defaults: limits are requests as well, and who schedules it is named."""
+    out = deepcopy(dict(pod))
+    out["metadata"], out["spec"] = out.get("metadata") or {}, out.get("spec") or {}
+    default_pod(out)
+    return out
+
+
+def _described(nodes: Iterable[Node]) -> Cluster:
+    """Nodes of which no more is known than what decides about them alone."""
+    out = Cluster()
+    for node in nodes:
+        spec = {"taints": node.facts.taints, "unschedulable": node.unschedulable}
+        out.set_node({"metadata": {"name": node.name, "labels": node.facts.labels}, "spec": spec})
+    return out

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Callable
 
 from podsysctl.base.clock import Clock, SystemClock
-from podsysctl.scheduler.podinfo import PodInfo
+from podsysctl.policy.scheduling.podinfo import PodInfo
 
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 10.0

@@ -19,16 +19,17 @@ from podsysctl.client.informer import InformerSet
 from podsysctl.client.rest import Client
 from podsysctl.objects import node_affinity
 from podsysctl.objects.kinds import builtin_by_resource
-from podsysctl.scheduler import filters, scores, wording
-from podsysctl.scheduler.filters import Misfit
-from podsysctl.scheduler.nodeinfo import Cluster, NodeInfo
-from podsysctl.scheduler.podinfo import PodInfo
+from podsysctl.policy.scheduling import filters
+from podsysctl.policy.scheduling.filters import Misfit
+from podsysctl.policy.scheduling.nodeinfo import Cluster, NodeInfo
+from podsysctl.policy.scheduling.podinfo import DEFAULT_SCHEDULER, PodInfo
+from podsysctl.scheduler import scores, wording
 from podsysctl.scheduler.queue import SchedulingQueue
 from podsysctl.scheduler.recorder import EventsRecorder
 
 log = logging.getLogger(__name__)
 
-NAME = "default-scheduler"
+NAME = DEFAULT_SCHEDULER
 PODS = builtin_by_resource("", "v1", "pods")
 NODES = builtin_by_resource("", "v1", "nodes")
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from podsysctl.objects import node_affinity, taints
+from podsysctl.policy.scheduling.nodeinfo import NodeInfo, keep
+from podsysctl.policy.scheduling.podinfo import PodInfo
 from podsysctl.scheduler import sysctl_preference
-from podsysctl.scheduler.nodeinfo import NodeInfo, keep
-from podsysctl.scheduler.podinfo import PodInfo
 
 FULL = 100
 

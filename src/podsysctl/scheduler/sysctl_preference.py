@@ -6,8 +6,8 @@ A preference only: a pod that no node accepts is still bound, and then refused b
 from __future__ import annotations
 
 from podsysctl.policy import placement
-from podsysctl.scheduler.nodeinfo import NodeInfo
-from podsysctl.scheduler.podinfo import PodInfo
+from podsysctl.policy.scheduling.nodeinfo import NodeInfo
+from podsysctl.policy.scheduling.podinfo import PodInfo
 
 WEIGHT = 10
 """More than all else together: a place where the pod runs beats every place where it does not."""

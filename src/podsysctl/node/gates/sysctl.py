@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from podsysctl.node import pod as pods
-from podsysctl.node.gates.verdict import NodeView, Rejection
+from podsysctl.policy.admission.verdict import NodeView, Rejection
 
 REASON = "SysctlForbidden"
 

@@ -14,11 +14,12 @@ from podsysctl.node import agent, events, gates, node_status, published, status
 from podsysctl.node import pod as pods
 from podsysctl.node.config import AgentConfig, load_kubelet_configuration
 from podsysctl.node.events import PodEvents
-from podsysctl.node.gates.verdict import NodeView, Rejection
 from podsysctl.node.machine import Machine
 from podsysctl.node.registration import Registration
 from podsysctl.node.simulated import records
+from podsysctl.policy.admission.verdict import NodeView, Rejection
 from podsysctl.policy.kubelet import Allowlist
+from podsysctl.policy.scheduling.podinfo import PodInfo
 
 
 class SimulatedNode:
@@ -103,7 +104,7 @@ class SimulatedNode:
             labels=node["metadata"].get("labels") or {},
             taints=(node.get("spec") or {}).get("taints") or (),
             allocatable=self._amounts,
-            active_pods=list(self._admitted.values()),
+            active_pods=[PodInfo(admitted) for admitted in self._admitted.values()],
             has_app_armor=self._machine.has_app_armor,
             has_groups_policy=node_status.has_groups_policy(node),
         )

@@ -20,6 +20,7 @@ from podsysctl.node.security import ContainerConfigError
 from podsysctl.node.volumes import atomic, hostpath, mounts, payload
 from podsysctl.node.volumes.errors import VolumeError
 from podsysctl.node.volumes.tokens import Tokens
+from podsysctl.policy import agent_limits
 
 PAYLOAD_PLUGINS = {
     "configMap": "configmap",
@@ -73,16 +74,16 @@ class Volumes:
 
     async def _ensure_one(self, pod: pods.Pod, volume: dict[str, Any], pod_ips: tuple[str, ...]) -> Volume:
         name = volume["name"]
+        problem = agent_limits.volume_problem(volume)
+        if problem is not None:
+            raise VolumeError(name, problem)
         if "hostPath" in volume:
             source = volume["hostPath"]
             hostpath.prepare(source["path"], source.get("type") or "")
             return Volume(Path(source["path"]), is_managed=False)
         if "emptyDir" in volume:
             return self._empty_dir(pod, name, volume["emptyDir"] or {})
-        kind = next((key for key in PAYLOAD_PLUGINS if key in volume), "")
-        if not kind:
-            source_kind = next((key for key in volume if key != "name"), "no source")
-            raise VolumeError(name, f"volume type {source_kind} is not supported on this node")
+        kind = next(key for key in PAYLOAD_PLUGINS if key in volume)
         sources = payload.Sources(self._references, self._tokens, self._node_facts(), pod_ips)
         files = await payload.files_of(pod, volume, sources)
         target = self._paths.volume(pods.uid(pod), PAYLOAD_PLUGINS[kind], name)
@@ -107,8 +108,6 @@ class Volumes:
                 target.mkdir(parents=True, exist_ok=True)
                 mode = 0o1777 if group is None else 0o3777
                 mounts.mount_tmpfs(target, 0 if limit is None else amounts.units(limit), mode=mode, group=group)
-        elif medium:
-            raise VolumeError(name, f"emptyDir medium {medium} is not supported on this node")
         elif not target.is_dir():
             new = target.with_name(f".{name}.new")
             new.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from podsysctl.policy.remedy import Remedy, with_pod
+from podsysctl.policy.scheduling import filters
 from podsysctl.policy.situation import Situation
 from podsysctl.policy.whole import Report
 
@@ -19,7 +20,7 @@ def propose(situation: Situation, report: Report) -> Remedy | None:
     """Steer the pod to nodes that accept its sysctls."""
     if any(verdict.stops for verdict in report.admission):
         return None
-    accepting = [entry.node for entry in report.nodes if entry.accepts and not entry.eligible]
+    accepting = [entry.node for entry in report.nodes if entry.accepts and entry.scheduling.reason == filters.TAINTS]
     for node in accepting:
         taints = [t for t in node.facts.taints if t.get("effect") in ("NoSchedule", "NoExecute")]
         keys = [str(taint.get("key") or "") for taint in taints]

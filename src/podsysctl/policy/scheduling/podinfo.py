@@ -19,6 +19,7 @@ DEFAULT_MEMORY_BYTES = 200 * 1024 * 1024
 """What a container without requests counts for in scores (pkg/scheduler/util/pod_resources.go)."""
 
 ANY_ADDRESS = "0.0.0.0"
+DEFAULT_SCHEDULER = "default-scheduler"
 
 
 @dataclass(frozen=True, eq=False)

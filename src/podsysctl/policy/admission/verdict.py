@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from podsysctl.node import pod as pods
 from podsysctl.policy.kubelet import Allowlist
+from podsysctl.policy.scheduling.podinfo import PodInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,6 @@ class NodeView:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: Sequence[Mapping[str, Any]] = ()
     allocatable: Mapping[str, int] = field(default_factory=dict)
-    active_pods: Sequence[pods.Pod] = ()
+    active_pods: Collection[PodInfo] = ()
     has_app_armor: bool = False
     has_groups_policy: bool = False

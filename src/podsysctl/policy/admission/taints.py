@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from podsysctl.node import pod as pods
-from podsysctl.node.gates.verdict import NodeView, Rejection
 from podsysctl.objects import taints
+from podsysctl.policy.admission.verdict import NodeView, Rejection
+from podsysctl.policy.scheduling.podinfo import PodInfo
 
 
-def admit(pod: pods.Pod, view: NodeView) -> Rejection | None:
+def admit(pod: PodInfo, view: NodeView) -> Rejection | None:
     """Refuse for an untolerated NoExecute taint."""
-    tolerations = pods.spec(pod).get("tolerations")
+    tolerations = pod.spec.get("tolerations")
     if taints.first_untolerated(view.taints, tolerations, (taints.NO_EXECUTE,)) is None:
         return None
     text = "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"

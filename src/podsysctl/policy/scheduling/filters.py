@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from podsysctl.objects import node_affinity, taints
-from podsysctl.scheduler.nodeinfo import NodeInfo, keep
-from podsysctl.scheduler.podinfo import PodInfo, ports_conflict
+from podsysctl.policy.scheduling.nodeinfo import NodeInfo, keep
+from podsysctl.policy.scheduling.podinfo import PodInfo, ports_conflict
 
 UNSCHEDULABLE = "node(s) were unschedulable"
 NODE_NAME = "node(s) didn't match the requested node name"
@@ -90,14 +90,18 @@ _OF_THE_NODE: tuple[Filter, ...] = (_node_unschedulable, _node_name, _taints, _a
 
 def check(pod: PodInfo, node: NodeInfo) -> Misfit | None:
     """The first filter that refuses, or None when the node can take the pod."""
-    placement = pod.placement
-    if placement in node.verdicts:
-        misfit = node.verdicts[placement]
-    else:
-        misfit = keep(node.verdicts, placement, _by_the_node(pod, node))
+    misfit = check_node(pod, node)
     if misfit is None and pod.ports:
         misfit = _ports(pod, node)
     return misfit or _resources(pod, node)
+
+
+def check_node(pod: PodInfo, node: NodeInfo) -> Misfit | None:
+    """The first filter that refuses of those that ask about the Node object alone, and not about its room."""
+    placement = pod.placement
+    if placement in node.verdicts:
+        return node.verdicts[placement]
+    return keep(node.verdicts, placement, _by_the_node(pod, node))
 
 
 def _by_the_node(pod: PodInfo, node: NodeInfo) -> Misfit | None:

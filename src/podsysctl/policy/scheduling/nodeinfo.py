@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from podsysctl.base.errors import ValueSyntaxError
 from podsysctl.objects.quantity import NANO, parse_quantity
-from podsysctl.scheduler.podinfo import Object, PodInfo, Port
+from podsysctl.policy.scheduling.podinfo import Object, PodInfo, Port
 
 if TYPE_CHECKING:
-    from podsysctl.scheduler.filters import Misfit
+    from podsysctl.policy.scheduling.filters import Misfit
 
 KINDS_KEPT = 256
 """Kinds of pods of which a node remembers what was found: more than most clusters have templates."""

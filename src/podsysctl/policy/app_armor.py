@@ -1,0 +1,34 @@
+"""Which AppArmor profile a container asks for: its own, that of the old annotation, or the pod's.
+
+Source: kubelet 1.36 security/apparmor/helpers.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from podsysctl.objects.strategy.pods import app_armor_field
+from podsysctl.objects.validation.pods.annotations import APP_ARMOR
+from podsysctl.objects.validation.pods.options import CONTAINER_LISTS
+
+_Object = Mapping[str, Any]
+
+
+def profile_of(pod: _Object, container: _Object) -> _Object | None:
+    """The profile of one container; None when it asks for none."""
+    own: _Object | None = (container.get("securityContext") or {}).get("appArmorProfile")
+    annotation = (pod["metadata"].get("annotations") or {}).get(APP_ARMOR + container["name"], "")
+    return own or app_armor_field(annotation) or _of_pod(pod)
+
+
+def is_asked_for(pod: _Object) -> bool:
+    """Whether a host has to have AppArmor for the pod: its own profile counts even when each container has another."""
+    containers = (container for field in CONTAINER_LISTS for container in pod["spec"].get(field) or ())
+    profiles = [profile_of(pod, container) for container in containers]
+    return any(profile is not None and profile["type"] != "Unconfined" for profile in (*profiles, _of_pod(pod)))
+
+
+def _of_pod(pod: _Object) -> _Object | None:
+    profile: _Object | None = (pod["spec"].get("securityContext") or {}).get("appArmorProfile")
+    return profile
