@@ -165,3 +165,13 @@ def test_placement_score_prefers_nodes_that_accept(target: dict[str, Any], facts
 def test_placement_score_reads_a_node_object() -> None:
     """The scheduler hands in what the API gave it."""
     assert placement.score(CHAPTER, as_object(node("kernel.msg*", "net.core.somaxconn"))) == 100
+
+
+def test_interfaces_definition_whose_name_is_no_text_is_not_the_one_that_is_wanted() -> None:
+    """Files may hold anything: a network definition without a name that can be asked for counts as not there."""
+    target = with_sysctls(pod(), "net.core.somaxconn")
+    target["metadata"]["annotations"] = {"k8s.v1.cni.cncf.io/networks": "n"}
+    strange: tuple[dict[str, Any], ...] = ({"metadata": {"name": []}}, {"metadata": {"name": "n", "namespace": {}}})
+    verdicts = node_gates.evaluate_interfaces(target, node(), (strange[0],))
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.UNKNOWN]
+    node_gates.evaluate_interfaces(target, node(), strange)

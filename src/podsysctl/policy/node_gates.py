@@ -93,7 +93,7 @@ def evaluate_interfaces(
     known = {}
     for definition in definitions:
         of = definition.get("metadata") or {}
-        known[of.get("namespace") or namespace, of.get("name")] = definition
+        known[str(of.get("namespace") or namespace), str(of.get("name"))] = definition
     out: list[Verdict] = []
     allowed = node.allowlist()
     try:
