@@ -124,6 +124,35 @@ async def test_explain_counts_what_other_pods_take_and_not_what_its_own_do(
     assert answer["nodes"][0]["scheduling"]["outcome"] == "allowed"
 
 
+async def test_explain_asks_where_other_pods_are(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Anti-affinity of a pod that is there, the pod's own affinity, and constraints on how pods are spread."""
+    here = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {}}
+
+    def rules(kind: str, **term: Any) -> dict[str, Any]:
+        return {"affinity": {kind: {"requiredDuringSchedulingIgnoredDuringExecution": [{**here, **term}]}}}
+
+    constraint = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}
+    for spec, reason, rule in (
+        (rules("podAffinity", labelSelector={"matchLabels": {"app": "db"}}),
+         "node(s) didn't match pod affinity rules", "podAffinity"),
+        ({"topologySpreadConstraints": [constraint]},
+         "node(s) didn't match pod topology spread constraints (missing required label)", "topologySpreadConstraints"),
+    ):  # fmt: skip
+        code, answer = await cluster.explain(capsys, file_of(tmp_path, spec))
+        assert (code, answer["firstRefusal"]["reason"], answer["firstRefusal"]["rule"]) == (3, reason, rule)
+    name = file_of(tmp_path, {})
+    assert (await cluster.explain(capsys, name))[0] == 0
+    alone = read(name)
+    alone["metadata"]["name"] = "alone"
+    alone["spec"] |= {"nodeName": "w0", **rules("podAntiAffinity")}
+    await cluster.create(alone)
+    code, answer = await cluster.explain(capsys, name)
+    text = "node(s) didn't satisfy existing pods anti-affinity rules"
+    assert (code, answer["firstRefusal"]["reason"]) == (3, text)
+
+
 async def test_explain_says_what_it_does_not_judge(
     cluster: Cluster, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from podsysctl.objects import taints
 from podsysctl.policy.scheduling import filters
-from podsysctl.policy.scheduling.filters import Misfit
+from podsysctl.policy.scheduling.misfit import Misfit
 from podsysctl.policy.scheduling.nodeinfo import KINDS_KEPT, keep
 from podsysctl.policy.scheduling.podinfo import PodInfo
 from podsysctl.scheduler import wording

@@ -122,3 +122,24 @@ async def test_remove_pod_never_comes() -> None:
     queue.remove("default/a")
     assert await ready(queue) == []
     assert len(queue) == 0
+
+
+async def test_pods_changed_wakes_those_alone_that_mind_others() -> None:
+    """A pod on a node may be a companion, and takes room: only pods with terms about others are tried again."""
+    clock = FakeClock()
+    queue = SchedulingQueue(clock)
+    rules = [{"topologyKey": "zone", "labelSelector": {}}]
+    affinity = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": rules}}
+    plain, minding = PodInfo(pod("plain")), PodInfo(pod("minding", affinity=affinity))
+    for one in (plain, minding):
+        queue.add(one)
+    assert await ready(queue) == ["plain", "minding"]
+    queue.pods_changed()
+    for one in (plain, minding):
+        queue.failed(one)
+    clock.advance(1.1)
+    assert await ready(queue) == ["minding"], "the change came while it was decided on"
+    queue.failed(minding)
+    queue.pods_changed()
+    clock.advance(2.1)
+    assert await ready(queue) == ["minding"]

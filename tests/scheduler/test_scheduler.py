@@ -143,3 +143,48 @@ def test_stride_sees_a_share_of_nodes_that_stand_together() -> None:
     for start in range(1000):
         seen = {(start + position * step) % 1000 for position in range(scheduler.MIN_FEASIBLE)}
         assert len(seen & set(range(100))) >= 9
+
+
+async def test_scheduler_keeps_pods_apart_until_one_goes() -> None:
+    """Two pods that must not share a node: the second waits with upstream's words, and takes the first one's place."""
+    rules = [{"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}}]
+    affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": rules}}
+    async with running(kubelet=False) as cluster:
+        await cluster.add_node("n1")
+        for name in ("a", "b"):
+            made = pod(name, affinity=affinity)
+            made["metadata"]["labels"] = {"app": "web"}
+            await cluster.client.create(PODS, made)
+            if name == "a":
+                assert await cluster.until(lambda: bound(cluster, "a")) == "n1"
+        condition = await cluster.until(lambda: unscheduled(cluster, "b"))
+        assert condition["message"] == (
+            "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules. "
+            "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+        )
+        await cluster.client.delete(PODS, "a", "default", grace_period_s=0)
+        assert await cluster.until(lambda: bound(cluster, "b")) == "n1"
+
+
+async def test_scheduler_tries_a_pod_again_when_its_companion_comes() -> None:
+    """A pod that must be with another waits for it, in a namespace that its labels tell."""
+    rules = [
+        {
+            "topologyKey": "kubernetes.io/hostname",
+            "labelSelector": {"matchLabels": {"app": "db"}},
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}},
+        }
+    ]
+    affinity = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": rules}}
+    async with running(kubelet=False) as cluster:
+        await cluster.add_node("n1")
+        await cluster.add_node("n2")
+        await cluster.client.create(PODS, pod("web", affinity=affinity))
+        condition = await cluster.until(lambda: unscheduled(cluster, "web"))
+        assert condition["message"].startswith(
+            "0/2 nodes are available: 2 node(s) didn't match pod affinity rules. preemption: "
+        )
+        companion = pod("db", nodeSelector={"kubernetes.io/hostname": "n2"})
+        companion["metadata"]["labels"] = {"app": "db"}
+        await cluster.client.create(PODS, companion)
+        assert await cluster.until(lambda: bound(cluster, "web")) == "n2"

@@ -47,6 +47,7 @@ class Cluster:
         self.nodes: tuple[Node, ...] = ()
         self.node_objects: list[Object] = []
         self.pods: list[Object] | None = None
+        self.namespaces: list[Object] = []
         self.pools: dict[str, Pool] = {}
         self.lines: tuple[str, ...] | None = None
         self.tuned_profiles: dict[str, TunedProfile] = {}
@@ -54,11 +55,23 @@ class Cluster:
 
     async def read(self) -> None:
         """Everything that is the same for every target."""
-        version, constraints, nodes, pods, pools, configs, definition, tuneds, profiles = await asyncio.gather(
+        (
+            version,
+            constraints,
+            nodes,
+            self.pods,
+            self.namespaces,
+            pools,
+            configs,
+            definition,
+            tuneds,
+            profiles,
+        ) = await asyncio.gather(
             self._client.request("GET", "/version"),
             self.list(f"{PLURAL}.{GROUP}"),
             self.list("nodes"),
             self._pods(),
+            self.list("namespaces"),
             self.list(f"machineconfigpools.{machineconfig.GROUP}"),
             self.list(f"kubeletconfigs.{machineconfig.GROUP}"),
             self._find("configmaps", _ALLOWLIST[1], _ALLOWLIST[0]),
@@ -72,7 +85,7 @@ class Cluster:
             text = (definition.get("data") or {}).get(_ALLOWLIST[2]) or ""
             self.lines = tuple(tuning_allowlist.parse(text))
         given = {profile["metadata"]["name"]: _tuned_profile(profile) for profile in profiles}
-        self.node_objects, self.pods = nodes, pods
+        self.node_objects = nodes
         self.nodes = tuple(_node(item, pools, self.lines, given) for item in nodes)
         self.tuned_profiles = _profiles(tuneds)
         self.pools = {p["metadata"]["name"]: _pool(p, configs) for p in pools}
@@ -142,6 +155,8 @@ class Cluster:
         out = scheduling.Cluster()
         for node in self.node_objects:
             out.set_node(node)
+        for namespace in self.namespaces:
+            out.set_namespace(namespace)
         for pod in self.pods:
             name = (pod.get("spec") or {}).get("nodeName")
             ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")

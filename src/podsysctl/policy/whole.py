@@ -13,6 +13,7 @@ from typing import Any
 
 from podsysctl.base.errors import UsageError
 from podsysctl.objects.defaults.pods import default_pod
+from podsysctl.objects.strategy.pods import merge_label_keys
 from podsysctl.policy import node_gates, pod_gates
 from podsysctl.policy.node_gates import SysctlReport
 from podsysctl.policy.scc import admit, ordering
@@ -165,10 +166,11 @@ def _nodes(situation: Situation, admitted: Mapping[str, Any]) -> Iterator[NodeRe
 
 
 def _stored(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """The pod with the server's defaults: limits are requests as well, and who schedules it is named."""
+    """The pod as the server would keep it: limits are requests as well, and label keys part of selectors."""
     out = deepcopy(dict(pod))
     out["metadata"], out["spec"] = out.get("metadata") or {}, out.get("spec") or {}
     default_pod(out)
+    merge_label_keys(out)
     return out
 
 

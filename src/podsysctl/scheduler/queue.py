@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable
 
 from podsysctl.base.clock import Clock, SystemClock
 from podsysctl.policy.scheduling.podinfo import PodInfo
@@ -27,8 +26,8 @@ class _Entry:
         self.added_s = added_s
         self.attempts = 0
         self.failed_s = 0.0
-        self.seen = 0
-        """How many changes had been told when the last attempt began."""
+        self.seen = (0, 0)
+        """How many changes of each kind had been told when the last attempt began."""
         self.is_out = False
         """It was handed out, and the attempt has not failed: the pod is being decided on or bound."""
 
@@ -47,6 +46,7 @@ class SchedulingQueue:
         self._due_s: dict[str, float] = {}
         self._sequence = 0
         self._changes = 0
+        self._moves = 0
         self._arrived = asyncio.Event()
 
     def __len__(self) -> int:
@@ -71,7 +71,7 @@ class SchedulingQueue:
         changed = pod.spec != entry.pod.spec or _labels(pod) != _labels(entry.pod)
         entry.pod = pod
         if changed and entry.is_out:
-            entry.seen = -1
+            entry.seen = (-1, -1)
         elif changed:
             self._retry_later(pod.key, entry)
 
@@ -82,12 +82,18 @@ class SchedulingQueue:
         self._in_active.discard(key)
         self._failed.pop(key, None)
 
-    def something_changed(self, helps: Callable[[PodInfo], bool] | None = None) -> None:
+    def something_changed(self) -> None:
         """Nodes or pods changed so that pods which fitted nowhere may fit now."""
         self._changes += 1
         for key in tuple(self._failed):
+            self._retry_later(key, self._entries[key])
+
+    def pods_changed(self) -> None:
+        """A pod came to a node, or others' terms may speak of it now: that helps those alone that mind others."""
+        self._moves += 1
+        for key in tuple(self._failed):
             entry = self._entries[key]
-            if helps is None or helps(entry.pod):
+            if entry.pod.minds_others:
                 self._retry_later(key, entry)
 
     def failed(self, pod: PodInfo) -> None:
@@ -97,7 +103,8 @@ class SchedulingQueue:
             return
         entry.failed_s, entry.is_out = self._clock.monotonic_s(), False
         self._failed[pod.key] = None
-        if entry.seen != self._changes:
+        changes, moves = entry.seen
+        if changes != self._changes or (moves != self._moves and pod.minds_others):
             self._retry_later(pod.key, entry)
         else:
             self._delay(pod.key, entry.failed_s + UNSCHEDULABLE_S)
@@ -121,7 +128,7 @@ class SchedulingQueue:
                     continue
                 self._in_active.discard(key)
                 entry.attempts += 1
-                entry.seen, entry.is_out = self._changes, True
+                entry.seen, entry.is_out = (self._changes, self._moves), True
                 return entry.pod
             self._arrived.clear()
             try:

@@ -20,7 +20,7 @@ from podsysctl.client.rest import Client
 from podsysctl.objects import node_affinity
 from podsysctl.objects.kinds import builtin_by_resource
 from podsysctl.policy.scheduling import filters
-from podsysctl.policy.scheduling.filters import Misfit
+from podsysctl.policy.scheduling.misfit import Misfit
 from podsysctl.policy.scheduling.nodeinfo import Cluster, NodeInfo
 from podsysctl.policy.scheduling.podinfo import DEFAULT_SCHEDULER, PodInfo
 from podsysctl.scheduler import scores, wording
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 NAME = DEFAULT_SCHEDULER
 PODS = builtin_by_resource("", "v1", "pods")
 NODES = builtin_by_resource("", "v1", "nodes")
+NAMESPACES = builtin_by_resource("", "v1", "namespaces")
 
 BINDINGS = 32
 """Bindings on their way at once; more would only wait in the server."""
@@ -62,6 +63,12 @@ class Scheduler:
         self._start = 0
         self._pods = self._informers.informer(PODS)
         self._nodes = self._informers.informer(NODES)
+        self._namespaces = self._informers.informer(NAMESPACES)
+        self._namespaces.add_handler(
+            on_add=self._cluster.set_namespace,
+            on_update=lambda old, new: self._namespace_changed(old, new),
+            on_delete=lambda namespace: self._cluster.remove_namespace(namespace["metadata"]["name"]),
+        )
         self._nodes.add_handler(
             on_add=self._set_node,
             on_update=lambda old, new: self._node_changed(old, new),
@@ -77,6 +84,7 @@ class Scheduler:
             if self._own_informers:
                 group.create_task(self._informers.run())
             group.create_task(self._recorder.run())
+            await self._namespaces.wait_synced()
             await self._nodes.wait_synced()
             await self._pods.wait_synced()
             while True:
@@ -117,14 +125,17 @@ class Scheduler:
         if named is not None:
             candidates = [node for node in nodes if node.name in named]
             excluded = len(nodes) - len(candidates)
-        feasible, misfits = self._feasible(pod, candidates)
+        prepared = filters.prepare(pod, self._cluster)
+        feasible, misfits = self._feasible(pod, candidates, prepared)
         misfits += [Misfit((filters.OTHER_NODE,))] * excluded
         if not feasible:
             return None, wording.fit_error(len(nodes), misfits, preempting=preempting)
         self._turn += 1
         return scores.best(pod, feasible, turn=self._turn), ""
 
-    def _feasible(self, pod: PodInfo, nodes: Sequence[NodeInfo]) -> tuple[list[NodeInfo], list[Misfit]]:
+    def _feasible(
+        self, pod: PodInfo, nodes: Sequence[NodeInfo], prepared: Sequence[filters.Prepared]
+    ) -> tuple[list[NodeInfo], list[Misfit]]:
         """Nodes that fit: all of a small cluster, enough of a large one, searched from where the last ended."""
         count = len(nodes)
         wanted = min(count, MIN_FEASIBLE)
@@ -135,7 +146,7 @@ class Scheduler:
         for _ in range(count):
             place = (place + step) % count
             node = nodes[place]
-            misfit = filters.check(pod, node)
+            misfit = filters.check(pod, node, prepared)
             if misfit is None:
                 feasible.append(node)
                 if len(feasible) >= wanted:
@@ -218,6 +229,11 @@ class Scheduler:
         if _decisive(old) != _decisive(new):
             self.queue.something_changed()
 
+    def _namespace_changed(self, old: Object, new: Object) -> None:
+        self._cluster.set_namespace(new)
+        if old["metadata"].get("labels") != new["metadata"].get("labels"):
+            self.queue.something_changed()
+
     def _pod_seen(self, pod: Object, old: Object | None = None) -> None:
         info = PodInfo(pod)
         phase = (pod.get("status") or {}).get("phase")
@@ -225,8 +241,11 @@ class Scheduler:
             self._leave(info)
         elif node_name := pod["spec"].get("nodeName"):
             self.queue.remove(info.key)
-            if old is None or self._cluster.place_of(info.uid) != node_name or _takes(old) != _takes(pod):
+            if old is None or self._cluster.place_of(info.uid) != node_name or _counts(old) != _counts(pod):
                 self._cluster.place(info, node_name)
+                self.queue.pods_changed()
+            elif not old["spec"].get("nodeName"):
+                self.queue.pods_changed()
         elif _is_ours(pod):
             if pod["spec"].get("schedulingGates") or pod["metadata"].get("deletionTimestamp"):
                 self.queue.remove(info.key)
@@ -262,10 +281,11 @@ def _is_ours(pod: Object) -> bool:
     return (pod["spec"].get("schedulerName") or NAME) == NAME
 
 
-def _takes(pod: Object) -> list[Any]:
-    """What of a pod decides how much it takes of its node; binding and status change none of it."""
-    spec = pod["spec"]
-    return [spec.get(name) for name in ("containers", "initContainers", "resources", "overhead")]
+def _counts(pod: Object) -> list[Any]:
+    """What of a pod decides about others: what it takes of its node, and whose terms speak of it; no status does."""
+    spec, metadata = pod["spec"], pod["metadata"]
+    taken = [spec.get(name) for name in ("containers", "initContainers", "resources", "overhead")]
+    return [*taken, metadata.get("labels"), metadata.get("deletionTimestamp")]
 
 
 def _decisive(node: Object) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from podsysctl.policy.scheduling.filters import Misfit
+from podsysctl.policy.scheduling.misfit import Misfit
 
 NO_NODES = "no nodes available to schedule pods"
 NOT_HELPFUL = "Preemption is not helpful for scheduling"

@@ -41,13 +41,18 @@ def prepare_create(pod: Object, warn: Warn) -> None:
                 "message": "Scheduling is blocked due to non-empty scheduling gates",
             }
         ]
-    labels = pod["metadata"].get("labels") or {}
+    merge_label_keys(pod)
+    _sync_app_armor(pod, warn)
+
+
+def merge_label_keys(pod: Object) -> None:
+    """The pod's own values of its matchLabelKeys and mismatchLabelKeys become part of the selectors beside them."""
+    spec, labels = pod["spec"], pod["metadata"].get("labels") or {}
     for term in _affinity_terms(spec):
         _apply_label_keys(term, term.get("matchLabelKeys"), "In", labels)
         _apply_label_keys(term, term.get("mismatchLabelKeys"), "NotIn", labels)
     for constraint in spec.get("topologySpreadConstraints") or ():
         _apply_label_keys(constraint, constraint.get("matchLabelKeys"), "In", labels)
-    _sync_app_armor(pod, warn)
 
 
 def prepare_update(pod: Object, old: Object) -> None:

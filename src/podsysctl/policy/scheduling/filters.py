@@ -1,16 +1,18 @@
-"""Which nodes can take a pod: every filter of the default profile, in its order, with its words.
+"""Which nodes can take a pod: the filters of the default profile, in its order, with its words.
 
-Source: Kubernetes 1.36 `pkg/scheduler/framework/plugins`. A filter gives the reasons why not; a node that no
-removal of other pods would help is hopeless.
+Those of volumes (VolumeBinding, VolumeRestrictions, VolumeZone, NodeVolumeLimits) and DynamicResources are left out: no
+node of ours has such volumes or devices. Source: Kubernetes 1.36 `pkg/scheduler/framework/plugins`. A filter gives the
+reasons why not; a node that no removal of other pods would help is hopeless.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from podsysctl.objects import node_affinity, taints
-from podsysctl.policy.scheduling.nodeinfo import NodeInfo, keep
+from podsysctl.policy.scheduling import pod_affinity, topology_spread
+from podsysctl.policy.scheduling.misfit import Misfit
+from podsysctl.policy.scheduling.nodeinfo import Cluster, NodeInfo, keep
 from podsysctl.policy.scheduling.podinfo import PodInfo, ports_conflict
 
 UNSCHEDULABLE = "node(s) were unschedulable"
@@ -26,14 +28,6 @@ TOO_MANY_PODS = "Too many pods"
 _UNSCHEDULABLE_TAINT = {"key": taints.UNSCHEDULABLE, "effect": taints.NO_SCHEDULE}
 _HARD = (taints.NO_SCHEDULE, taints.NO_EXECUTE)
 _BASIC = ("cpu", "memory", "ephemeral-storage")
-
-
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """Why a node cannot take a pod, and whether removing pods from it could change that."""
-
-    reasons: tuple[str, ...]
-    hopeless: bool = True
 
 
 def _node_unschedulable(pod: PodInfo, node: NodeInfo) -> Misfit | None:
@@ -88,12 +82,25 @@ _OF_THE_NODE: tuple[Filter, ...] = (_node_unschedulable, _node_name, _taints, _a
 """Those that ask nothing but what `PodInfo.placement` and `NodeInfo.verdicts` rest on."""
 
 
-def check(pod: PodInfo, node: NodeInfo) -> Misfit | None:
-    """The first filter that refuses, or None when the node can take the pod."""
+Prepared = Callable[[NodeInfo], Misfit | None]
+"""A filter that has looked at the whole cluster for one pod."""
+
+
+def prepare(pod: PodInfo, cluster: Cluster) -> tuple[Prepared, ...]:
+    """The filters that ask where other pods are, for one decision; none for most pods."""
+    made = (topology_spread.prepare(pod, cluster), pod_affinity.prepare(pod, cluster))
+    return tuple(accept for accept in made if accept is not None)
+
+
+def check(pod: PodInfo, node: NodeInfo, prepared: Sequence[Prepared] = ()) -> Misfit | None:
+    """The first filter that refuses, or None when the node can take the pod; `prepared` comes from `prepare`."""
     misfit = check_node(pod, node)
     if misfit is None and pod.ports:
         misfit = _ports(pod, node)
-    return misfit or _resources(pod, node)
+    misfit = misfit or _resources(pod, node)
+    for accept in prepared:
+        misfit = misfit or accept(node)
+    return misfit
 
 
 def check_node(pod: PodInfo, node: NodeInfo) -> Misfit | None:

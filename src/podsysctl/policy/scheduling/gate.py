@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from podsysctl.objects import taints
-from podsysctl.policy.scheduling import filters
+from podsysctl.policy.scheduling import filters, pod_affinity, topology_spread
+from podsysctl.policy.scheduling.misfit import Misfit
 from podsysctl.policy.scheduling.nodeinfo import Cluster, NodeInfo
 from podsysctl.policy.scheduling.podinfo import DEFAULT_SCHEDULER, PodInfo
 from podsysctl.policy.verdict import Gate, Outcome, Verdict
@@ -23,6 +24,11 @@ _RULES = {
     filters.UNSCHEDULABLE: "cordon",
     filters.AFFINITY: "nodeSelector and affinity",
     filters.PORTS: "hostPort",
+    pod_affinity.AFFINITY: "podAffinity",
+    pod_affinity.ANTI_AFFINITY: "podAntiAffinity",
+    pod_affinity.OTHERS_ANTI_AFFINITY: "podAntiAffinity of other pods",
+    topology_spread.CROWDED: "topologySpreadConstraints",
+    topology_spread.NO_LABEL: "topologySpreadConstraints",
 }
 
 Judge = Callable[[NodeInfo], Verdict]
@@ -47,7 +53,16 @@ def judge(pod: PodInfo, cluster: Cluster, *, knows_pods: bool) -> Judge:
     if other != DEFAULT_SCHEDULER:
         of_other = _of_other(other, cluster, knows_pods=knows_pods)
         return lambda _: of_other
-    return lambda node: _by_filters(pod, node, knows_pods=knows_pods)
+    if not knows_pods:
+        return lambda node: _by_the_node(pod, node)
+    prepared = filters.prepare(pod, cluster)
+    allowed = Verdict(Gate.SCHEDULING, Outcome.ALLOWED)
+
+    def by_filters(node: NodeInfo) -> Verdict:
+        misfit = filters.check(pod, node, prepared)
+        return allowed if misfit is None else _refused(pod, node, misfit)
+
+    return by_filters
 
 
 def _of_other(name: str, cluster: Cluster, *, knows_pods: bool) -> Verdict:
@@ -60,12 +75,16 @@ def _of_other(name: str, cluster: Cluster, *, knows_pods: bool) -> Verdict:
     return Verdict(Gate.SCHEDULING, Outcome.UNKNOWN, "", f"scheduler {name} decides, which is not asked", rule)
 
 
-def _by_filters(pod: PodInfo, node: NodeInfo, *, knows_pods: bool) -> Verdict:
-    misfit = filters.check(pod, node) if knows_pods else filters.check_node(pod, node)
-    if misfit is None:
-        if knows_pods or not (pod.requests or pod.ports):
-            return Verdict(Gate.SCHEDULING, Outcome.ALLOWED)
-        return Verdict(Gate.SCHEDULING, Outcome.UNKNOWN, "", NO_ROOM_KNOWN, "requests and host ports")
+def _by_the_node(pod: PodInfo, node: NodeInfo) -> Verdict:
+    misfit = filters.check_node(pod, node)
+    if misfit is not None:
+        return _refused(pod, node, misfit)
+    if pod.requests or pod.ports or pod.minds_others:
+        return Verdict(Gate.SCHEDULING, Outcome.UNKNOWN, "", NO_ROOM_KNOWN, "requests, host ports and other pods")
+    return Verdict(Gate.SCHEDULING, Outcome.ALLOWED)
+
+
+def _refused(pod: PodInfo, node: NodeInfo, misfit: Misfit) -> Verdict:
     reason = ", ".join(misfit.reasons)
     rule = f"taint {_taint(pod, node)}" if reason == filters.TAINTS else _RULES.get(reason, "requests")
     return Verdict(Gate.SCHEDULING, Outcome.REFUSED, "", reason, rule)

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from podsysctl.base.errors import ValueSyntaxError
 from podsysctl.objects.quantity import NANO, parse_quantity
+from podsysctl.policy.scheduling.misfit import Misfit
 from podsysctl.policy.scheduling.podinfo import Object, PodInfo, Port
-
-if TYPE_CHECKING:
-    from podsysctl.policy.scheduling.filters import Misfit
 
 KINDS_KEPT = 256
 """Kinds of pods of which a node remembers what was found: more than most clusters have templates."""
@@ -140,9 +138,15 @@ def _amounts(listed: Mapping[str, Any]) -> dict[str, int]:
 
 
 class Cluster:
-    """All nodes by name, and where each counted pod is."""
+    """All nodes by name, where each counted pod is, and the namespaces' labels.
+
+    `repelling` are the counted pods with required anti-affinity, by uid: the only ones that matter to a pod without
+    terms of its own.
+    """
 
     def __init__(self) -> None:
+        self.repelling: dict[str, PodInfo] = {}
+        self._namespaces: dict[str, Mapping[str, str]] = {}
         self._nodes: dict[str, NodeInfo] = {}
         self._places: dict[str, str] = {}
         self._listed: list[NodeInfo] | None = None
@@ -176,16 +180,31 @@ class Cluster:
         if not info.pods:
             del self._nodes[name]
 
+    def set_namespace(self, namespace: Object) -> None:
+        """A namespace came or changed."""
+        self._namespaces[namespace["metadata"]["name"]] = namespace["metadata"].get("labels") or {}
+
+    def remove_namespace(self, name: str) -> None:
+        """A namespace went."""
+        self._namespaces.pop(name, None)
+
+    def labels_of_namespace(self, name: str) -> Mapping[str, str]:
+        """A namespace's labels; none of one that is not known."""
+        return self._namespaces.get(name) or {}
+
     def place(self, pod: PodInfo, node_name: str) -> None:
         """A pod is on a node, or will be."""
         before = self._places.get(pod.uid)
         if before is not None and before != node_name:
             self.forget(pod.uid)
+        if pod.repels:
+            self.repelling[pod.uid] = pod
         self._places[pod.uid] = node_name
         self._nodes.setdefault(node_name, NodeInfo(node_name)).add(pod)
 
     def forget(self, uid: str) -> None:
         """A pod is on no node any more."""
+        self.repelling.pop(uid, None)
         name = self._places.pop(uid, None)
         info = self._nodes.get(name) if name is not None else None
         if info is None:

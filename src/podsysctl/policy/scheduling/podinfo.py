@@ -9,6 +9,7 @@ from typing import Any
 
 from podsysctl.objects import keptjson, resources
 from podsysctl.objects.quantity import NANO, Quantity, parse_quantity
+from podsysctl.policy.scheduling import terms
 
 Object = dict[str, Any]
 Port = tuple[str, str, int]
@@ -38,6 +39,21 @@ class PodInfo:
     def uid(self) -> str:
         """The pod's uid."""
         return str(self.pod["metadata"]["uid"])
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        return str(self.pod["metadata"].get("namespace") or "")
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its labels."""
+        return self.pod["metadata"].get("labels") or {}
+
+    @property
+    def is_going(self) -> bool:
+        """Whether its deletion was asked for."""
+        return bool(self.pod["metadata"].get("deletionTimestamp"))
 
     @property
     def spec(self) -> Mapping[str, Any]:
@@ -87,6 +103,32 @@ class PodInfo:
                     address = port.get("hostIP") or ANY_ADDRESS
                     out.add((address, port.get("protocol") or "TCP", int(port["hostPort"])))
         return frozenset(out)
+
+    @property
+    def repels(self) -> bool:
+        """Whether it has required anti-affinity, which keeps others away as well."""
+        return terms.has_required(self.spec, "podAntiAffinity")
+
+    @cached_property
+    def minds_others(self) -> bool:
+        """Whether other pods decide where it may be, and not by what they take alone."""
+        return self.repels or bool(self.hard_spread) or terms.has_required(self.spec, "podAffinity")
+
+    @cached_property
+    def affinity_terms(self) -> tuple[terms.AffinityTerm, ...]:
+        """Which pods it must be with."""
+        return terms.required(self.spec, "podAffinity", self.namespace)
+
+    @cached_property
+    def anti_affinity_terms(self) -> tuple[terms.AffinityTerm, ...]:
+        """Which pods it must not be with."""
+        return terms.required(self.spec, "podAntiAffinity", self.namespace)
+
+    @property
+    def hard_spread(self) -> list[Mapping[str, Any]]:
+        """Its topologySpreadConstraints that say DoNotSchedule."""
+        listed = self.spec.get("topologySpreadConstraints") or ()
+        return [entry for entry in listed if entry.get("whenUnsatisfiable") == "DoNotSchedule"]
 
     @cached_property
     def owner(self) -> str:
