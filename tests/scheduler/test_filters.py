@@ -127,6 +127,22 @@ def test_fit_error_lists_reasons_sorted_as_text() -> None:
     )
 
 
+def test_fit_error_says_that_pods_of_lower_priority_stay() -> None:
+    """Nothing is preempted here, so where upstream would have found victims its words would be untrue."""
+    full = Misfit(("Insufficient cpu",), hopeless=False)
+    assert wording.fit_error(3, [full, full, Misfit((filters.TAINTS,))], spared=1) == (
+        "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. "
+        "preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, "
+        "1 Pods with lower priority are not preempted, 1 Preemption is not helpful for scheduling."
+    )
+
+
+def test_node_has_pods_below_a_priority() -> None:
+    """Equal priority is not lower; a pod without one has priority 0."""
+    info = node_info(node(), pod("a"), pod("b", priority=5))
+    assert [info.has_below(priority) for priority in (0, 1, 5, 6)] == [False, True, True, True]
+
+
 def test_seconds_tolerated_smallest_limit_counts() -> None:
     """Every taint must be tolerated, and the shortest toleration decides."""
     two = [{"key": "a", "effect": "NoExecute"}, {"key": "b", "effect": "NoExecute"}]

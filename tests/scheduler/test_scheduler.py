@@ -188,3 +188,23 @@ async def test_scheduler_tries_a_pod_again_when_its_companion_comes() -> None:
         companion["metadata"]["labels"] = {"app": "db"}
         await cluster.client.create(PODS, companion)
         assert await cluster.until(lambda: bound(cluster, "web")) == "n2"
+
+
+async def test_scheduler_leaves_pods_of_lower_priority_and_says_so() -> None:
+    """There is no preemption: the message does not say that nobody could have been its victim."""
+    full = [{"name": "c", "image": "i", "resources": {"requests": {"cpu": "8"}}}]
+    async with running(kubelet=False) as cluster:
+        await cluster.add_node("n1")
+        await cluster.client.create(PODS, pod("low", containers=full))
+        assert await cluster.until(lambda: bound(cluster, "low")) == "n1"
+        for name, ending in (
+            ("equal", "1 No preemption victims found for incoming pod."),
+            ("high", "1 Pods with lower priority are not preempted."),
+        ):
+            classes = {"priorityClassName": "system-node-critical"} if name == "high" else {}
+            made = pod(name, containers=full, **classes)
+            await cluster.client.create(PODS, made)
+            condition = await cluster.until(lambda name=name: unscheduled(cluster, name))
+            head = "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: "
+            assert condition["message"] == head + ending
+        assert await bound(cluster, "low") == "n1"

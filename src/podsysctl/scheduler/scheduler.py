@@ -126,22 +126,26 @@ class Scheduler:
             candidates = [node for node in nodes if node.name in named]
             excluded = len(nodes) - len(candidates)
         prepared = filters.prepare(pod, self._cluster)
-        feasible, misfits = self._feasible(pod, candidates, prepared)
-        misfits += [Misfit((filters.OTHER_NODE,))] * excluded
+        feasible, refused = self._feasible(pod, candidates, prepared)
         if not feasible:
-            return None, wording.fit_error(len(nodes), misfits, preempting=preempting)
+            misfits = [*(misfit for _, misfit in refused), *[Misfit((filters.OTHER_NODE,))] * excluded]
+            spared = sum(not misfit.hopeless and node.has_below(pod.priority) for node, misfit in refused)
+            return None, wording.fit_error(len(nodes), misfits, preempting=preempting, spared=spared)
         self._turn += 1
         return scores.best(pod, feasible, turn=self._turn), ""
 
     def _feasible(
         self, pod: PodInfo, nodes: Sequence[NodeInfo], prepared: Sequence[filters.Prepared]
-    ) -> tuple[list[NodeInfo], list[Misfit]]:
-        """Nodes that fit: all of a small cluster, enough of a large one, searched from where the last ended."""
+    ) -> tuple[list[NodeInfo], list[tuple[NodeInfo, Misfit]]]:
+        """Nodes that fit: all of a small cluster, enough of a large one, searched from where the last ended.
+
+        With them those that do not, as far as the search came.
+        """
         count = len(nodes)
         wanted = min(count, MIN_FEASIBLE)
         step = stride(count)
         feasible: list[NodeInfo] = []
-        misfits: list[Misfit] = []
+        refused: list[tuple[NodeInfo, Misfit]] = []
         place = self._start
         for _ in range(count):
             place = (place + step) % count
@@ -152,9 +156,9 @@ class Scheduler:
                 if len(feasible) >= wanted:
                     break
             else:
-                misfits.append(misfit)
+                refused.append((node, misfit))
         self._start = place
-        return feasible, misfits
+        return feasible, refused
 
     async def _bind(self, pod: PodInfo, node_name: str) -> None:
         metadata = pod.pod["metadata"]

@@ -1,6 +1,7 @@
 """Why a pod fits nowhere, in one sentence.
 
-Source: Kubernetes 1.36 `pkg/scheduler/framework/types.go` (FitError) and `framework/preemption`.
+Source: Kubernetes 1.36 `pkg/scheduler/framework/types.go` (FitError) and `framework/preemption`. Nothing is preempted
+here: of nodes with pods of lower priority the sentence says so, in words of ours.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from podsysctl.policy.scheduling.misfit import Misfit
 NO_NODES = "no nodes available to schedule pods"
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
+SPARED = "Pods with lower priority are not preempted"
 NOTE_LENGTH = 1024
 """Longest note of an event."""
 
 
-def fit_error(node_count: int, misfits: Iterable[Misfit], *, preempting: bool = True, conflict: str = "") -> str:
+def fit_error(
+    node_count: int, misfits: Iterable[Misfit], *, preempting: bool = True, conflict: str = "", spared: int = 0
+) -> str:
     """The message of the event and of the PodScheduled condition.
 
     `preempting` is false for pods whose preemptionPolicy is Never; `conflict` is the reason of a pod that
-    contradicts itself, given instead of the nodes' reasons.
+    contradicts itself, given instead of the nodes' reasons. `spared` of the nodes that removing pods might help have
+    some of lower priority.
     """
     found = list(misfits)
     head = f"0/{node_count} nodes are available:"
@@ -32,7 +37,7 @@ def fit_error(node_count: int, misfits: Iterable[Misfit], *, preempting: bool = 
     if not preempting:
         return f"{head} preemption: not eligible due to preemptionPolicy=Never."
     tried = sum(not misfit.hopeless for misfit in found)
-    reasons = [NO_VICTIMS] * tried + [NOT_HELPFUL] * (node_count - tried)
+    reasons = [NO_VICTIMS] * (tried - spared) + [SPARED] * spared + [NOT_HELPFUL] * (node_count - tried)
     return f"{head} preemption: 0/{node_count} nodes are available: {_histogram(reasons)}"
 
 

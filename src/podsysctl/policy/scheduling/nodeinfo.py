@@ -79,6 +79,10 @@ class NodeInfo:
             self.allocatable = _amounts(_allocatable(node))
             self.allocations.clear()
 
+    def has_below(self, priority: int) -> bool:
+        """Whether a pod of lower priority is here."""
+        return any(pod.priority < priority for pod in self.pods.values())
+
     def add(self, pod: PodInfo) -> None:
         """Count a pod in."""
         if pod.uid in self.pods:
