@@ -39,10 +39,11 @@ class Cluster:
 
     async def node(self, name: str, pool: str, *allowed: str) -> None:
         """A node of a pool whose kubelet allows these sysctls."""
-        facts = NodeFacts(name, "6.1.0", allowed=allowed)
+        facts = NodeFacts(name, "6.1.0", allowed=allowed, app_armor=False)
         labels = {f"node-role.kubernetes.io/{pool}": "", "kubernetes.io/hostname": name}
         metadata = {"name": name, "labels": labels, "annotations": facts.to_annotations()}
-        status = {"allocatable": {"cpu": "4", "memory": "8Gi", "pods": "10"}}
+        allocatable = {"cpu": "4", "memory": "8Gi", "pods": "10"}
+        status = {"allocatable": allocatable, "features": {"supplementalGroupsPolicy": False}}
         await self.create({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status})
 
     async def explain(self, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:

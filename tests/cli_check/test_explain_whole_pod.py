@@ -56,6 +56,18 @@ def read(name: str) -> Any:
         ({"nodeName": "gone"}, "scheduling", "the pod names node gone", "nodeName"),
         ({"os": {"name": "windows"}}, "kubelet",
          "Failed to admit pod as the OS field doesn't match node OS", "PodOSNotSupported"),
+        ({"securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}}, "kubelet",
+         "Cannot enforce AppArmor: AppArmor is not enabled on the host", "AppArmor"),
+        ({"securityContext": {"supplementalGroupsPolicy": "Strict"}}, "kubelet",
+         "SupplementalGroupsPolicy=Strict is not supported in this node", "SupplementalGroupsPolicyNotSupported"),
+        ({"resourceClaims": [{"name": "gpu", "resourceClaimName": "g"}]}, "kubelet",
+         "Failed to prepare dynamic resources: this node has no driver for the devices of the pod's resource claims: "
+         "gpu",
+         "FailedPrepareDynamicResources"),
+        ({"volumes": [{"name": "v", "emptyDir": {}}], "containers": [container(volumeMounts=[
+            {"name": "v", "mountPath": "/v", "readOnly": True, "recursiveReadOnly": "Enabled"}])]}, "kubelet",
+         'failed to resolve recursive read-only mode: volume "v" requested recursive read-only mode, but it is not '
+         "supported by the runtime (container: c)", "CreateContainerConfigError"),
         ({"hostUsers": False}, "kubelet",
          "can't set `spec.hostUsers: false`, runtime does not support user namespaces", "FailedCreatePodSandBox"),
         ({"schedulingGates": [{"name": "example.com/wait"}]}, "scheduling",

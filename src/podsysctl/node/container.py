@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from podsysctl.node import environment, hostname, labels, recursive_read_only, resources, security
+from podsysctl.node import environment, hostname, labels, resources, security
 from podsysctl.node import pod as pods
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.expansion import expand, missing
@@ -17,6 +17,7 @@ from podsysctl.node.paths import NodePaths, log_file
 from podsysctl.node.security import ContainerConfigError, ImageUser
 from podsysctl.node.volumes import subpath
 from podsysctl.node.volumes.manager import Volume
+from podsysctl.policy import recursive_read_only
 from podsysctl.runtime import cri_pb2 as cri
 
 _PROPAGATION = {"HostToContainer": cri.PROPAGATION_HOST_TO_CONTAINER, "Bidirectional": cri.PROPAGATION_BIDIRECTIONAL}
@@ -108,15 +109,14 @@ def _volume_mount(
     container_path = mount["mountPath"]
     if not container_path.startswith("/"):
         container_path = f"/{container_path}"
-    try:
-        recursive = recursive_read_only.resolve(mount, context.recursive_read_only)
-    except ContainerConfigError as error:
-        raise ContainerConfigError(f"failed to resolve recursive read-only mode: {error.message}") from error
+    problem = recursive_read_only.find_problem(mount, context.recursive_read_only)
+    if problem is not None:
+        raise ContainerConfigError(f"failed to resolve recursive read-only mode: {problem}")
     return cri.Mount(
         container_path=container_path,
         host_path=str(host_path),
         readonly=bool(mount.get("readOnly")) or volume.read_only,
-        recursive_read_only=recursive,
+        recursive_read_only=recursive_read_only.is_recursive(mount, context.recursive_read_only),
         propagation=_PROPAGATION.get(mount.get("mountPropagation") or "", cri.PROPAGATION_PRIVATE),
     )
 

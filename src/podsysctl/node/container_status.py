@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from podsysctl.base.clock import format_time
-from podsysctl.node import actions, recursive_read_only, restarts
+from podsysctl.node import actions, restarts
 from podsysctl.node import pod as pods
 from podsysctl.node.runtime_state import CREATED, EXITED, RUNNING, UNKNOWN, ContainerRecord, PodRuntime
-from podsysctl.node.security import ContainerConfigError
+from podsysctl.policy import recursive_read_only
 
 Status = dict[str, Any]
 
@@ -219,10 +219,7 @@ def _mount_status(mount: dict[str, Any], recursive: bool) -> Status:
     out: Status = {"name": mount["name"], "mountPath": mount["mountPath"]}
     if mount.get("readOnly"):
         out["readOnly"] = True
-        try:
-            enabled = recursive_read_only.resolve(mount, recursive)
-        except ContainerConfigError:
-            enabled = False
+        enabled = recursive_read_only.is_recursive(mount, recursive)
         out["recursiveReadOnly"] = "Enabled" if enabled else "Disabled"
     return out
 

@@ -14,6 +14,7 @@ from podsysctl.kernel import probe
 from podsysctl.node.config import AgentConfig
 from podsysctl.node.registration import NODES
 from podsysctl.policy.node_facts import NodeFacts
+from podsysctl.runtime import hosttraits
 from podsysctl.sysctls.kernel_facts import KernelFacts
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ def _gates(config: AgentConfig) -> NodeFacts:
         release=os.uname().release,
         allowed=config.kubelet.allowed_unsafe_sysctls,
         defaults=config.kubelet.default_pod_sysctls,
+        app_armor=hosttraits.has_apparmor(),
     )
 
 

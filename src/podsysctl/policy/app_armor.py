@@ -18,7 +18,8 @@ _Object = Mapping[str, Any]
 def profile_of(pod: _Object, container: _Object) -> _Object | None:
     """The profile of one container; None when it asks for none."""
     own: _Object | None = (container.get("securityContext") or {}).get("appArmorProfile")
-    annotation = (pod["metadata"].get("annotations") or {}).get(APP_ARMOR + container["name"], "")
+    name = APP_ARMOR + (container.get("name") or "")
+    annotation = ((pod.get("metadata") or {}).get("annotations") or {}).get(name, "")
     return own or app_armor_field(annotation) or _of_pod(pod)
 
 
@@ -26,7 +27,7 @@ def is_asked_for(pod: _Object) -> bool:
     """Whether a host has to have AppArmor for the pod: its own profile counts even when each container has another."""
     containers = (container for field in CONTAINER_LISTS for container in pod["spec"].get(field) or ())
     profiles = [profile_of(pod, container) for container in containers]
-    return any(profile is not None and profile["type"] != "Unconfined" for profile in (*profiles, _of_pod(pod)))
+    return any(profile is not None and profile.get("type") != "Unconfined" for profile in (*profiles, _of_pod(pod)))
 
 
 def _of_pod(pod: _Object) -> _Object | None:

@@ -44,8 +44,9 @@ class NodeFacts:
 
     `allowed` are the kubelet's `allowedUnsafeSysctls`, None when nobody knows them; `interfaces` the lines of the
     tuning plugin's allowlist, None when the node has no such file. `is_agent` says that our own agent runs the node's
-    pods, `is_simulated` that nothing runs them; `user_namespaces` whether its runtime supports them, None when it does
-    not say.
+    pods, `is_simulated` that nothing runs them. `app_armor` says whether its host has it, the last three what its
+    runtime supports: user namespaces, read-only mounts with everything below, and supplementalGroupsPolicy. Each is
+    None when the node does not say.
     """
 
     name: str
@@ -60,7 +61,10 @@ class NodeFacts:
     taints: tuple[Mapping[str, Any], ...] = ()
     is_agent: bool = False
     is_simulated: bool = False
+    app_armor: bool | None = None
     user_namespaces: bool | None = None
+    recursive_read_only: bool | None = None
+    groups_policy: bool | None = None
 
     @property
     def kernel_version(self) -> KernelVersion | None:
@@ -89,6 +93,8 @@ class NodeFacts:
             gates["defaultPodSysctls"] = dict(self.defaults)
         if self.interfaces is not None:
             gates["interfaceAllowlist"] = list(self.interfaces)
+        if self.app_armor is not None:
+            gates["appArmor"] = self.app_armor
         out = {GATES: json.dumps(gates, separators=(",", ":"))}
         if self.kernel is not None:
             out[KERNEL] = pack(self.kernel)
@@ -124,17 +130,24 @@ class NodeFacts:
             taints=tuple(t for t in taints if isinstance(t, dict)) if isinstance(taints, list) else (),
             is_agent=is_agent,
             is_simulated=is_simulated,
-            user_namespaces=False if is_agent else True if is_simulated else _user_namespaces(status),
+            app_armor=gates.get("appArmor"),
+            user_namespaces=False if is_agent else True if is_simulated else _has_feature(status, "userNamespaces"),
+            recursive_read_only=_has_feature(status, "recursiveReadOnlyMounts"),
+            groups_policy=_is_true(_mapping(status.get("features")).get("supplementalGroupsPolicy")),
         )
 
 
-def _user_namespaces(status: Mapping[str, Any]) -> bool | None:
+def _has_feature(status: Mapping[str, Any], name: str) -> bool | None:
     """What the node's default runtime handler says of itself."""
     handlers = status.get("runtimeHandlers")
     for handler in handlers if isinstance(handlers, list) else ():
         if isinstance(handler, dict) and not handler.get("name"):
-            return _mapping(handler.get("features")).get("userNamespaces") is True
+            return _mapping(handler.get("features")).get(name) is True
     return None
+
+
+def _is_true(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -168,6 +181,7 @@ def _read_gates(text: str) -> dict[str, Any]:
         and isinstance(raw.get("kubeletMinor") or 0, int)
         and isinstance(raw.get("kernel") or "", str)
         and raw.get("runtime") in (None, *Runtime)
+        and isinstance(raw.get("appArmor") or False, bool)
     )
     return raw if is_formed else {}
 
