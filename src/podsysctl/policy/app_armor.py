@@ -25,9 +25,17 @@ def profile_of(pod: _Object, container: _Object) -> _Object | None:
 
 def is_asked_for(pod: _Object) -> bool:
     """Whether a host has to have AppArmor for the pod: its own profile counts even when each container has another."""
-    containers = (container for field in CONTAINER_LISTS for container in pod["spec"].get(field) or ())
-    profiles = [profile_of(pod, container) for container in containers]
-    return any(profile is not None and profile.get("type") != "Unconfined" for profile in (*profiles, _of_pod(pod)))
+    if _is_confined(_of_pod(pod)):
+        return True
+    for field in CONTAINER_LISTS:
+        for container in pod["spec"].get(field) or ():
+            if _is_confined(profile_of(pod, container)):
+                return True
+    return False
+
+
+def _is_confined(profile: _Object | None) -> bool:
+    return profile is not None and profile.get("type") != "Unconfined"
 
 
 def _of_pod(pod: _Object) -> _Object | None:
