@@ -178,6 +178,46 @@ def is_tuned(cluster: Cluster, profile: str) -> bool:
     )
 
 
+def told(cluster: Cluster, name: str) -> str:
+    """Everything that the cluster says of a pod: its status, and its events."""
+    listed = cluster.get("events", "--field-selector", f"involvedObject.name={name}")["items"]
+    return json.dumps([cluster.get("pod", name).get("status"), [event["message"] for event in listed]])
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "words"),
+    [
+        ("no-room", {"resources": {"requests": {"cpu": "1000"}}}, "Insufficient cpu"),
+        ("wrong-node", {"nodeName": "worker-0", "nodeSelector": {"disk": "ssd"}}, "Predicate NodeAffinity failed: "),
+        ("no-user-namespace", {"hostUsers": False}, "runtime does not support user namespaces"),
+        ("gated", {"schedulingGates": [{"name": "example.com/wait"}]},
+         "Scheduling is blocked due to non-empty scheduling gates"),
+        ("no-volume", {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]},
+         "volume type persistentVolumeClaim is not supported on this node"),
+        ("root", {"securityContext": {"runAsNonRoot": True, "runAsUser": 0}},
+         "container's runAsUser breaks non-root policy"),
+        ("alone", {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+            {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "none"}}}]}}},
+         "node(s) didn't match pod affinity rules"),
+    ],
+)  # fmt: skip
+def test_pod_that_never_runs_is_refused_in_the_words_that_it_gets(
+    pools: Cluster, name: str, spec: dict[str, Any], words: str
+) -> None:
+    """What explain says before is what the pod's status or its events say afterwards."""
+    text = manifest(pod(name, **spec))
+    answer = explain(pools, "-", text=text)
+    reasons = [answer["firstRefusal"]["reason"], *(node["scheduling"].get("reason", "") for node in answer["nodes"])]
+    assert not answer["runs"]
+    assert any(words in reason for reason in reasons)
+    pools.kubectl("apply", "-f", "-", input_text=text)
+    try:
+        wait_until(lambda: words in told(pools, name), 60, f"{words!r} to be said of the pod")
+        assert pools.pod_status(name)["phase"] in ("Pending", "Failed")
+    finally:
+        pools.kubectl("delete", "pod", name, "--now")
+
+
 def test_empty_value_runs_without_it_as_explain_says(pools: Cluster) -> None:
     """The API takes it, and a write of nothing changes nothing."""
     text = manifest(pod("empty", sysctls={"net.ipv4.ip_unprivileged_port_start": ""}))
