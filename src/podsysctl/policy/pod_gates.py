@@ -111,11 +111,10 @@ def _users(spec: Mapping[str, Any]) -> Iterator[Verdict]:
     shared = spec.get("securityContext") or {}
     for container in _containers(spec):
         own, name = container.get("securityContext") or {}, container.get("name")
-        problem = non_root.find_problem(shared, own, None, "")
-        if problem is not None:
-            yield _verdict(Outcome.REFUSED, f"{problem} (container: {name})", "CreateContainerConfigError")
-        elif non_root.needs_image(shared, own):
+        if non_root.needs_image(shared, own):
             yield _verdict(Outcome.UNKNOWN, f"whether the image of container {name} runs as root", "runAsNonRoot")
+        elif problem := non_root.find_problem(shared, own, None, ""):
+            yield _verdict(Outcome.REFUSED, f"{problem} (container: {name})", "CreateContainerConfigError")
 
 
 def _verdict(outcome: Outcome, reason: str, rule: str) -> Verdict:

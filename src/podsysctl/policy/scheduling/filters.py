@@ -88,6 +88,8 @@ Prepared = Callable[[NodeInfo], Misfit | None]
 
 def prepare(pod: PodInfo, cluster: Cluster) -> tuple[Prepared, ...]:
     """The filters that ask where other pods are, for one decision; none for most pods."""
+    if not cluster.repelling and not pod.minds_others:
+        return ()
     made = (topology_spread.prepare(pod, cluster), pod_affinity.prepare(pod, cluster))
     return tuple(accept for accept in made if accept is not None)
 

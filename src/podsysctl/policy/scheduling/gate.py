@@ -31,6 +31,8 @@ _RULES = {
     topology_spread.NO_LABEL: "topologySpreadConstraints",
 }
 
+_ALLOWED = Verdict(Gate.SCHEDULING, Outcome.ALLOWED)
+
 Judge = Callable[[NodeInfo], Verdict]
 
 
@@ -56,11 +58,10 @@ def judge(pod: PodInfo, cluster: Cluster, *, knows_pods: bool) -> Judge:
     if not knows_pods:
         return lambda node: _by_the_node(pod, node)
     prepared = filters.prepare(pod, cluster)
-    allowed = Verdict(Gate.SCHEDULING, Outcome.ALLOWED)
 
     def by_filters(node: NodeInfo) -> Verdict:
         misfit = filters.check(pod, node, prepared)
-        return allowed if misfit is None else _refused(pod, node, misfit)
+        return _ALLOWED if misfit is None else _refused(pod, node, misfit)
 
     return by_filters
 
@@ -81,7 +82,7 @@ def _by_the_node(pod: PodInfo, node: NodeInfo) -> Verdict:
         return _refused(pod, node, misfit)
     if pod.requests or pod.ports or pod.minds_others:
         return Verdict(Gate.SCHEDULING, Outcome.UNKNOWN, "", NO_ROOM_KNOWN, "requests, host ports and other pods")
-    return Verdict(Gate.SCHEDULING, Outcome.ALLOWED)
+    return _ALLOWED
 
 
 def _refused(pod: PodInfo, node: NodeInfo, misfit: Misfit) -> Verdict:

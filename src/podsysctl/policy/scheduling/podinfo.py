@@ -95,9 +95,12 @@ class PodInfo:
     @cached_property
     def ports(self) -> frozenset[Port]:
         """Host ports that it wants."""
-        out = set()
-        sidecars = [c for c in self.spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
-        for container in [*(self.spec.get("containers") or ()), *sidecars]:
+        out: set[Port] = set()
+        holders = [c for c in self.spec.get("containers") or () if c.get("ports")]
+        for container in self.spec.get("initContainers") or ():
+            if container.get("restartPolicy") == "Always":
+                holders.append(container)
+        for container in holders:
             for port in container.get("ports") or ():
                 if port.get("hostPort"):
                     address = port.get("hostIP") or ANY_ADDRESS
@@ -109,9 +112,12 @@ class PodInfo:
         """Whether it has required anti-affinity, which keeps others away as well."""
         return terms.has_required(self.spec, "podAntiAffinity")
 
-    @cached_property
+    @property
     def minds_others(self) -> bool:
         """Whether other pods decide where it may be, and not by what they take alone."""
+        spec = self.spec
+        if not spec.get("affinity") and not spec.get("topologySpreadConstraints"):
+            return False
         return self.repels or bool(self.hard_spread) or terms.has_required(self.spec, "podAffinity")
 
     @cached_property
