@@ -112,6 +112,15 @@ async def test_attach_prints_what_the_container_prints(kubectl: Cluster) -> None
     await process.communicate()
 
 
+async def test_attach_to_a_container_that_just_ends_is_refused(kubectl: Cluster) -> None:
+    """A client that is told so reads the log instead; one that is attached would see nothing and succeed."""
+    await kubectl.run("p", ["bash", "-c", "echo hi; sleep 0.1"], stdin=True)
+    done = await kubectl.kubectl("attach", "-i", "p")
+    assert done.code == 1, done
+    if kubectl.websockets:  # over SPDY kubectl takes the runtime's words for YAML, and shows none
+        assert "container is in CONTAINER_EXITED state" in done.err
+
+
 async def test_port_forward_carries_connections(kubectl: Cluster) -> None:
     """Each connection to the local port reaches the pod's."""
     await kubectl.run("p", [sys.executable, "-I", "-c", ECHO_SERVER], mounts=["/usr", sys.base_prefix, sys.prefix])

@@ -7,6 +7,7 @@ port-forward carry is not read here: the bytes go to and from the runtime's own 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -30,6 +31,10 @@ ALLOWED_GROUPS = frozenset({"system:masters", "system:kube-apiserver-kubelet-cli
 """Organizations of client certificates that may use the endpoint."""
 
 ALLOWED_USERS = frozenset({"kube-apiserver-kubelet-client", "system:apiserver"})
+
+ATTACH_AFTER_S = 0.3
+"""Age below which a container's end may not have been noticed yet: `kubectl run -i ... -- echo` attaches a few
+milliseconds after the start. Attached to what has ended it would show nothing; told so, it shows the log."""
 
 _HANDSHAKE_HEADERS = (*rawhttp.HANDSHAKE_HEADERS, "Origin")
 
@@ -199,6 +204,7 @@ class NodeServer:
         tty = bool((pods.find_container(pod, container) or {}).get("tty"))
 
         async def prepare() -> str:
+            await self._outlast_start(container_id)
             return await self._runtime.attach(
                 container_id, tty=tty, stdin=options.stdin, stdout=options.stdout, stderr=options.stderr and not tty
             )
@@ -231,6 +237,13 @@ class NodeServer:
         found = await self._runtime.list_containers(cri.ContainerFilter(label_selector=selector))
         running = [c for c in found if c.state == cri.CONTAINER_RUNNING]
         return max(running, key=lambda c: c.created_at).id if running else None
+
+    async def _outlast_start(self, container_id: str) -> None:
+        """Wait until the runtime must know whether a new container still runs. Raises RuntimeServiceError."""
+        started_ns = (await self._runtime.container_status(container_id)).status.started_at
+        left_s = ATTACH_AFTER_S - (self._clock.now().timestamp() - started_ns / 1e9)
+        if left_s > 0:
+            await asyncio.sleep(min(left_s, ATTACH_AFTER_S))
 
     async def _sandbox(self, pod: pods.Pod) -> str | None:
         selector = {labels.POD_UID: pods.uid(pod)}
