@@ -147,11 +147,15 @@ class DialledConnection:
         await self._writer.drain()
 
     async def close(self) -> None:
-        """Close, at once when the server takes its time."""
+        """Close; when the server takes its time, without what it did not take."""
         self._writer.close()
-        with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
+        try:
             async with asyncio.timeout(1):
                 await self._writer.wait_closed()
+        except (ConnectionError, ssl.SSLError):
+            pass
+        except TimeoutError:
+            self._writer.transport.abort()
 
 
 @dataclass(frozen=True, slots=True)
