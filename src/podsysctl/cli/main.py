@@ -153,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return 0
     except OSError as error:
-        if error.errno not in CANNOT_WRITE:
+        if error.errno not in CANNOT_WRITE or "--foreground" in words:  # a server's files are more than its output
             raise
         sys.stdout = None  # what it did not take is not tried again at exit
         sys.stderr.write(f"error: write error: {error.strerror}\n")

@@ -24,8 +24,6 @@ _Places = Counter[tuple[str, str]]
 
 def prepare(pod: PodInfo, cluster: Cluster) -> Callable[[NodeInfo], Misfit | None] | None:
     """The filter for one pod, made by one look at the pods that count; None when nothing can be in its way."""
-    if not cluster.repelling and not pod.spec.get("affinity"):
-        return None  # most pods
     together, apart = pod.affinity_terms, pod.anti_affinity_terms
     shunned = _shunned(pod, cluster) if cluster.repelling else Counter()
     if not together and not apart and not shunned:
