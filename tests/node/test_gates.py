@@ -70,6 +70,21 @@ def test_admit_node_selector_mismatch_is_refused() -> None:
     assert rejection == Rejection("NodeAffinity", text)
 
 
+def test_admit_another_operating_system_is_refused() -> None:
+    """By the pod's label, whatever the node's says; its nodeSelector is the gate of affinity's business."""
+    other = pod()
+    other["metadata"]["labels"] = {"kubernetes.io/os": "windows"}
+    rejection = gates.admit(other, _view(labels={"kubernetes.io/os": "windows"}))
+    text = "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label"
+    assert rejection == Rejection("PodOSSelectorNodeLabelDoesNotMatch", text)
+    selecting = pod(nodeSelector={"kubernetes.io/os": "windows"})
+    rejection = gates.admit(selecting, _view(labels={"kubernetes.io/os": "linux"}))
+    assert rejection is not None
+    assert rejection.reason == "NodeAffinity"
+    rejection = gates.admit(pod(os={"name": "windows"}), _view())
+    assert rejection == Rejection("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
+
+
 def test_admit_required_affinity_terms_are_alternatives() -> None:
     """One matching term of the required node affinity suffices."""
     terms = [
