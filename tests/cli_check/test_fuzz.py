@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from podsysctl.base.versions import KernelVersion
@@ -95,9 +95,15 @@ def test_check_answers_for_any_text(text: str, target: Target) -> None:
 
 EXPLAINED = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 FORMS = st.sampled_from(["text", "json", "manifests"])
+KUBELET_CONFIG = {
+    "apiVersion": "machineconfiguration.openshift.io/v1",
+    "kind": "KubeletConfig",
+    "spec": {"machineConfigPoolSelector": {"matchLabels": None}, "kubeletConfig": {}},
+}
 
 
 @EXPLAINED
+@example({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "c", "image": None}]}}, "text", "1.36")
 @given(mutated(PODS) | values, FORMS, st.sampled_from(["1.36", "1.20"]))
 def test_explain_answers_for_any_pod(document: Any, form: str, version: str) -> None:
     """0, 3, or 2 with an error that says what is wrong."""
@@ -105,6 +111,8 @@ def test_explain_answers_for_any_pod(document: Any, form: str, version: str) -> 
 
 
 @EXPLAINED
+@example([{**KUBELET_CONFIG, "metadata": {"name": [None]}}], "text", ())
+@example([{**KUBELET_CONFIG, "metadata": [None]}], "text", ())
 @given(st.lists(mutated(DOCUMENTS), max_size=3), FORMS, st.sampled_from([(), ("--as", "ann"), ("--as-group", "dev")]))
 def test_explain_answers_for_any_objects_beside_the_pod(beside: list[Any], form: str, words: tuple[str, ...]) -> None:
     """Namespaces, constraints, roles and the like may be of any shape as well."""

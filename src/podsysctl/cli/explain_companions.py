@@ -70,7 +70,7 @@ def companions_of(objects: Iterable[Any], namespace: str) -> Companions:
     return Companions(
         namespaces,
         tuple(_constraints(kinds.get(f"SecurityContextConstraints.{GROUP}", ()))),
-        tuple(kinds.get(f"KubeletConfig.{machineconfig.GROUP}", ())),
+        tuple(config for config in kinds.get(f"KubeletConfig.{machineconfig.GROUP}", ()) if _name(config)),
         tuple(kinds.get(f"KubeletConfiguration.{_KUBELET}", ())),
         tuple(kinds.get("NetworkAttachmentDefinition.k8s.cni.cncf.io", ())),
         roles,
@@ -91,11 +91,12 @@ def kubelet_fields(config: Mapping[str, Any]) -> Any:
 
 
 def _flat(objects: Iterable[Any]) -> Iterator[Object]:
+    """Every object, also those in lists; one whose name is no text is none that a cluster could have."""
     for obj in objects:
         if isinstance(obj, dict):
             if str(obj.get("kind") or "").endswith("List") and isinstance(obj.get("items"), list):
                 yield from _flat(obj["items"])
-            else:
+            elif all(isinstance(_metadata(obj).get(key) or "", str) for key in ("name", "namespace")):
                 yield obj
 
 

@@ -7,7 +7,6 @@ on the way, and Pod Security then sees the completed one, as in the API server.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,11 +166,18 @@ def _nodes(situation: Situation, admitted: Mapping[str, Any]) -> Iterator[NodeRe
 
 def _stored(pod: Mapping[str, Any]) -> dict[str, Any]:
     """The pod as the server would keep it: limits are requests as well, and label keys part of selectors."""
-    out = deepcopy(dict(pod))
+    out: dict[str, Any] = _without_nulls(pod)
     out["metadata"], out["spec"] = out.get("metadata") or {}, out.get("spec") or {}
     default_pod(out)
     merge_label_keys(out)
     return out
+
+
+def _without_nulls(value: Any) -> Any:
+    """A copy in which a field that is null is not there, as the server reads it."""
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _described(nodes: Iterable[Node]) -> Cluster:
