@@ -232,9 +232,13 @@ async def relay(one: Connection, other: Connection, idle_timeout_s: float = limi
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await one.close()
-        await other.close()
+        try:  # whatever becomes of one end, and also when this task is cancelled meanwhile, the other is let go
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            try:
+                await one.close()
+            finally:
+                await other.close()
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Answer:
